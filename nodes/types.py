@@ -48,8 +48,8 @@ class Mask:
 class Latent:
     """Samples in the VAE's own space (not scaled), float32 [B,C,h,w] on the CPU.
 
-    `noise_mask` is [B,1,H,W] at latent or pixel resolution, 1 where noise may act. `batch_index` names the place of each
-    sample in the batch that its noise was drawn for, so that one picture of a batch can be drawn again.
+    `noise_mask` is [B,1,H,W] at latent or pixel resolution, 1 where noise may act. `batch_index` names the place of
+    each sample in the batch that its noise was drawn for, so that one picture of a batch can be drawn again.
     """
 
     socket: ClassVar[str] = "LATENT"

@@ -1,0 +1,74 @@
+"""Which nodes there are: ours, and those of packs, with what went wrong on the way."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, cast
+
+import nodes
+from nodes.define import NodeDef, NodeFunction
+from nodes.lazily import lazily
+
+_NO_NODES = frozenset({"define", "widgets", "types", "registry", "schema", "lazily", "folders", "codec", "packs"})
+
+
+@dataclass(frozen=True, slots=True)
+class PackError:
+    """A pack that could not be loaded: its name, and the reason."""
+
+    pack: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Nodes by id. Iterating gives the definitions in the order in which they were found."""
+
+    definitions: Mapping[str, NodeDef]
+    errors: tuple[PackError, ...] = ()
+
+    def __iter__(self) -> Iterator[NodeDef]:
+        return iter(self.definitions.values())
+
+    def __contains__(self, node_type: str) -> bool:
+        return node_type in self.definitions
+
+    def get(self, node_type: str) -> NodeDef | None:
+        """The node of this id, if there is one."""
+        return self.definitions.get(node_type)
+
+    def joined(self, definitions: Iterable[NodeDef], errors: Iterable[PackError] = ()) -> Registry:
+        """This registry with more nodes; an id that is taken stays with who had it first."""
+        more = {d.id: d for d in definitions}
+        return Registry({**more, **self.definitions}, (*self.errors, *errors))
+
+
+def registry_of(*functions: NodeFunction[..., Any]) -> Registry:
+    """A registry of these nodes."""
+    return Registry({f.definition.id: f.definition for f in functions})
+
+
+def nodes_in(module: ModuleType) -> list[NodeDef]:
+    """The nodes that a module defines (not those it imports)."""
+    found = (cast("object", value) for value in vars(module).values())
+    return [f.definition for f in found if isinstance(f, NodeFunction) and f.definition.module == module.__name__]
+
+
+def builtin() -> Registry:
+    """Every node that ships with Sfumato. Costs no torch. Raises ValueError when two nodes share an id."""
+    definitions: dict[str, NodeDef] = {}
+    with lazily():
+        for found in sorted(pkgutil.iter_modules(nodes.__path__), key=lambda m: m.name):
+            if found.ispkg or found.name in _NO_NODES:
+                continue
+            for definition in nodes_in(importlib.import_module(f"nodes.{found.name}")):
+                if definition.id in definitions:
+                    raise ValueError(
+                        f"{definition.id} is defined in {definitions[definition.id].module} and in {definition.module}."
+                    )
+                definitions[definition.id] = definition
+    return Registry(definitions)
