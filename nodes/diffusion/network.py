@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-PredictionKind = Literal["eps", "v", "flow", "edm", "x0"]
+PredictionKind = Literal["eps", "v", "flow", "edm", "x0", "lcm"]
+LevelsKind = Literal["table", "distilled", "edm", "angular", "flow", "flux", "cascade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Parametrization:
 
     `kind` is what comes out of the network. Discrete families (eps, v) have a table of `timesteps` levels from the
     scaled-linear betas; `zero_snr` rescales it to zero terminal SNR. Flow families use `shift` and `multiplier`.
+    `levels` names another set of noise levels than the kind's usual one (table, or flow): continuous ones lie between
+    `sigma_min` and `sigma_max`, for pictures of standard deviation `sigma_data`; for "flux" the shift is mu.
     """
 
     kind: PredictionKind = "eps"
@@ -47,6 +50,10 @@ class Parametrization:
     zero_snr: bool = False
     shift: float = 1.0
     multiplier: float = 1000.0
+    levels: LevelsKind | None = None
+    sigma_min: float = 0.002
+    sigma_max: float = 120.0
+    sigma_data: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
