@@ -113,6 +113,13 @@ class Context(Provided, ABC):
     def wants_previews(self) -> bool:
         """Whether anybody looks at previews; making them may be left out otherwise."""
 
+    def claimed(self, index: int) -> str | None:  # noqa: ARG002
+        """The file name that an earlier attempt at this job claimed for this node's file number `index`, if any."""
+        return None
+
+    def claim(self, index: int, name: str) -> None:
+        """Record, before it is written, under which name file number `index` will be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Saved:
