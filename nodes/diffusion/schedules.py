@@ -1,0 +1,197 @@
+"""Noise schedules: which levels sampling visits. Each is float32, falling, and ends where sampling ends (usually at 0)."""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import torch
+from scipy.special import betaincinv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from nodes.diffusion.prediction import Prediction
+
+    Schedule = Callable[[Prediction, int], Tensor]
+
+_ALMOST_ZERO = 1e-5
+
+
+def sigmas(scheduler: str, prediction: Prediction, steps: int) -> Tensor:
+    """The levels that `scheduler` visits in `steps` steps: usually steps + 1 values, the last 0.
+
+    "beta" may give fewer (it drops repeated levels) and "ddim_uniform" more (it strides through the whole table).
+    Raises ValueError for an unknown name or fewer than one step.
+    """
+    if scheduler not in SCHEDULES:
+        raise ValueError(f"No scheduler is called {scheduler!r}; there are {', '.join(NAMES)}.")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; it must be at least 1.")
+    return SCHEDULES[scheduler](prediction, steps)
+
+
+def for_denoise(
+    scheduler: str, prediction: Prediction, steps: int, denoise: float = 1.0, *, drop_penultimate: bool = False
+) -> Tensor:
+    """The last `steps` steps of a schedule long enough that they are the share `denoise` of it.
+
+    `drop_penultimate` plans one step more and leaves out the last level above 0, which second-order samplers of the
+    KDPM2 kind need. Nothing to denoise gives an empty tensor.
+    """
+    if denoise <= 0.0:
+        return torch.zeros(0)
+    total = steps if denoise > 0.9999 else int(steps / denoise)
+    levels = sigmas(scheduler, prediction, total + drop_penultimate)
+    if drop_penultimate:
+        levels = torch.cat([levels[:-2], levels[-1:]])
+    return levels if total == steps else levels[-(steps + 1) :]
+
+
+def between(levels: Tensor, start: int | None, end: int | None, *, to_zero: bool) -> Tensor:
+    """The part of a schedule from step `start` to step `end`; `to_zero` makes an early end a complete one.
+
+    A start beyond the last step leaves nothing: an empty tensor.
+    """
+    if end is not None and end < len(levels) - 1:
+        levels = levels[: end + 1].clone()
+        if to_zero and len(levels):
+            levels[-1] = 0.0
+    if start is None:
+        return levels
+    return levels[start:] if start < len(levels) - 1 else torch.zeros(0)
+
+
+def _ending_in_zero(levels: Tensor | Sequence[float]) -> Tensor:
+    return torch.cat([torch.as_tensor(levels, dtype=torch.float32), torch.zeros(1)])
+
+
+# The nine of the KSampler.
+
+
+def simple(prediction: Prediction, steps: int) -> Tensor:
+    """Entries of the table at even distances from its top."""
+    table = prediction.levels.table
+    stride = len(table) / steps
+    return _ending_in_zero(table[[-(1 + int(i * stride)) for i in range(steps)]])
+
+
+def ddim_uniform(prediction: Prediction, steps: int) -> Tensor:
+    """Every k-th entry of the table from its bottom up, as DDIM strides."""
+    table = prediction.levels.table
+    if table[1] < _ALMOST_ZERO:
+        steps += 1
+        rising = []
+    else:
+        rising = [0.0]
+    rising += table[1 :: max(len(table) // steps, 1)].tolist()
+    return torch.tensor(rising[::-1])
+
+
+def _even_timesteps(prediction: Prediction, count: int, *, leave_last: bool) -> Tensor:
+    first, last = prediction.levels.timestep(prediction.sigma_max), prediction.levels.timestep(prediction.sigma_min)
+    timesteps = torch.linspace(first, last, count + leave_last).tolist()
+    return torch.tensor([prediction.levels.sigma(t) for t in (timesteps[:-1] if leave_last else timesteps)])
+
+
+def normal(prediction: Prediction, steps: int) -> Tensor:
+    """Even timesteps from the first to the last, then 0 (unless the last is 0 already)."""
+    if prediction.levels.sigma(prediction.levels.timestep(prediction.sigma_min)) < _ALMOST_ZERO:
+        return _even_timesteps(prediction, steps + 1, leave_last=False)
+    return _ending_in_zero(_even_timesteps(prediction, steps, leave_last=False))
+
+
+def sgm_uniform(prediction: Prediction, steps: int) -> Tensor:
+    """Even timesteps of which 0 takes the place of the last."""
+    return _ending_in_zero(_even_timesteps(prediction, steps, leave_last=True))
+
+
+def beta(prediction: Prediction, steps: int, a: float = 0.6, b: float = 0.6) -> Tensor:
+    """Timesteps at even quantiles of a beta distribution: dense at both ends (arXiv:2407.12173)."""
+    table = prediction.levels.table
+    quantiles = (1.0 - i / steps for i in range(steps))
+    timesteps = (round(float(betaincinv(a, b, q)) * (len(table) - 1)) for q in quantiles)
+    return _ending_in_zero(table[list(dict.fromkeys(timesteps))])
+
+
+def linear_quadratic(prediction: Prediction, steps: int, threshold: float = 0.025) -> Tensor:
+    """Half the steps linear through the first `threshold` of the way, the rest quadratic (Mochi)."""
+    if steps == 1:
+        return torch.tensor([prediction.sigma_max, 0.0])
+    linear = steps // 2
+    quadratic = steps - linear
+    excess = linear - threshold * steps
+    bend = excess / (linear * quadratic**2)
+    slope = threshold / linear - 2 * excess / quadratic**2
+    way = [i * threshold / linear for i in range(linear)]
+    way += [bend * i * i + slope * i + bend * linear**2 for i in range(linear, steps)]
+    return torch.tensor([1.0 - w for w in [*way, 1.0]]) * prediction.sigma_max
+
+
+def kl_optimal(prediction: Prediction, steps: int) -> Tensor:
+    """Even angles arctan(sigma), as minimises the divergence bound (Align Your Steps, arXiv:2404.14507)."""
+    way = torch.linspace(0.0, 1.0, steps)
+    low, high = math.atan(prediction.sigma_min), math.atan(prediction.sigma_max)
+    return _ending_in_zero((way * low + (1.0 - way) * high).tan())
+
+
+# Families of which the levels at both ends are given.
+
+
+def karras(steps: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
+    """Levels even in sigma^(1/rho), then 0. Karras et al. 2022, arXiv:2206.00364, eq. 5."""
+    way = torch.linspace(0.0, 1.0, steps)
+    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    return _ending_in_zero((high + way * (low - high)) ** rho)
+
+
+def exponential(steps: int, sigma_min: float, sigma_max: float) -> Tensor:
+    """Levels even in log sigma, then 0."""
+    return _ending_in_zero(torch.linspace(math.log(sigma_max), math.log(sigma_min), steps).exp())
+
+
+def polyexponential(steps: int, sigma_min: float, sigma_max: float, rho: float = 1.0) -> Tensor:
+    """Levels polynomial in log sigma, then 0; rho 1 is exponential."""
+    way = torch.linspace(1.0, 0.0, steps) ** rho
+    low, high = math.log(sigma_min), math.log(sigma_max)
+    return _ending_in_zero((way * (high - low) + low).exp())
+
+
+def variance_preserving(steps: int, beta_d: float = 19.9, beta_min: float = 0.1, eps_s: float = 1e-3) -> Tensor:
+    """Levels of the continuous variance preserving process at even times, then 0. Song et al., arXiv:2011.13456."""
+    t = torch.linspace(1.0, eps_s, steps)
+    return _ending_in_zero((torch.exp(beta_d * t**2 / 2 + beta_min * t) - 1).sqrt())
+
+
+def laplace(steps: int, sigma_min: float, sigma_max: float, mu: float = 0.0, beta: float = 0.5) -> Tensor:
+    """Levels at even quantiles of a Laplace distribution of log sigma; no 0 at the end. Hang et al., arXiv:2407.03297."""
+    x = torch.linspace(0.0, 1.0, steps)
+    logs = mu - beta * (0.5 - x).sign() * (1 - 2 * (0.5 - x).abs() + _ALMOST_ZERO).log()
+    return logs.exp().clamp(sigma_min, sigma_max)
+
+
+def sd_turbo(prediction: Prediction, steps: int, denoise: float = 1.0) -> Tensor:
+    """Timesteps 999, 899, ... of which the first tenths are left out for denoise below 1, then 0."""
+    skipped = 10 - int(10 * denoise)
+    timesteps = range(999, 0, -100)[skipped : skipped + steps]
+    return _ending_in_zero([prediction.levels.sigma(t) for t in timesteps])
+
+
+SCHEDULES: MappingProxyType[str, Schedule] = MappingProxyType(
+    {
+        "simple": simple,
+        "sgm_uniform": sgm_uniform,
+        "karras": lambda p, n: karras(n, p.sigma_min, p.sigma_max),
+        "exponential": lambda p, n: exponential(n, p.sigma_min, p.sigma_max),
+        "ddim_uniform": ddim_uniform,
+        "beta": beta,
+        "normal": normal,
+        "linear_quadratic": linear_quadratic,
+        "kl_optimal": kl_optimal,
+    }
+)
+
+NAMES = tuple(SCHEDULES)
