@@ -278,6 +278,8 @@ class Returned:
 def unpack(definition: NodeDef, result: Any) -> Returned:
     """Take a node function's return value apart. Raises TypeError when it does not fit the declared outputs."""
     match result:
+        case Returned():
+            returned = result
         case Expand():
             return Returned((), expand=result)
         case Shown():
