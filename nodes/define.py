@@ -32,7 +32,7 @@ from typing import (
     get_type_hints,
 )
 
-from nodes.types import Preview
+from nodes.types import Preview, Provided
 from nodes.widgets import (
     Advanced,
     Choice,
@@ -86,10 +86,6 @@ class Never:
 
 
 NEVER = Never()
-
-
-class Provided:
-    """Base of what a worker hands to nodes by type: a parameter so annotated is no socket."""
 
 
 class Context(Provided, ABC):

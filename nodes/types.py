@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class Provided:
+    """Base of what a worker hands to nodes by type: a parameter so annotated is no socket."""
+
+
 def _check(what: str, tensor: Tensor, dims: str) -> None:
     """Raise ValueError unless `tensor` has one axis for each letter of `dims`."""
     if tensor.ndim != len(dims):
