@@ -32,6 +32,7 @@ from typing import (
     get_type_hints,
 )
 
+from nodes.types import NodeError as NodeError
 from nodes.types import Preview, Provided
 from nodes.widgets import (
     Advanced,
@@ -75,10 +76,6 @@ MISSING = Missing()
 
 class Cancelled(Exception):  # noqa: N818 -- an outcome that is asked for, not an error
     """The job was cancelled; raised inside a node by its context, caught by the engine."""
-
-
-class NodeError(Exception):
-    """A node cannot do what it was asked, for a reason its user can act on: one or two plain sentences."""
 
 
 class Never:

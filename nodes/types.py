@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class NodeError(Exception):
+    """A node cannot do what it was asked, for a reason its user can act on: one or two plain sentences."""
+
+
 class Provided:
     """Base of what a worker hands to nodes by type: a parameter so annotated is no socket."""
 
