@@ -32,7 +32,7 @@ from typing import (
     get_type_hints,
 )
 
-from nodes.types import NodeError as NodeError
+from nodes.types import NodeError as NodeError  # noqa: PLC0414 -- node modules take it from here
 from nodes.types import Preview, Provided
 from nodes.widgets import (
     Advanced,
