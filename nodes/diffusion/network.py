@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from nodes.types import ControlHint
+
 PredictionKind = Literal["eps", "v", "flow", "edm", "x0", "lcm"]
 LevelsKind = Literal["table", "distilled", "edm", "angular", "flow", "flux", "cascade"]
 
@@ -86,4 +88,24 @@ class Network(Protocol):
 
     def __call__(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
         """The network's raw output for x [B,C,h,w] at `timestep` [B], float32 in and out, on `device`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """What control networks add to a denoising network, summed over all of them and with their strengths applied."""
+
+    down: Sequence[Tensor] | None = None
+    mid: Tensor | None = None
+    adapter: Sequence[Tensor] | None = None
+
+
+class Controls(Protocol):
+    """The control networks of a run, on the device."""
+
+    def __call__(self, hints: Sequence[ControlHint], x: Tensor, timestep: Tensor, inputs: Inputs) -> Residuals:
+        """Residuals for the hints that act now; the arguments are those the denoising network is about to get.
+
+        Hints are fitted to x: a region of the picture gets the whole hint, as it gets a whole prompt.
+        """
         ...

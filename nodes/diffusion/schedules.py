@@ -1,4 +1,4 @@
-"""Noise schedules: which levels sampling visits. Each is float32, falling, and ends where sampling ends (usually at 0)."""
+"""Noise schedules: which levels sampling visits. Each is float32 and falls to where sampling ends (usually 0)."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def variance_preserving(steps: int, beta_d: float = 19.9, beta_min: float = 0.1,
 
 
 def laplace(steps: int, sigma_min: float, sigma_max: float, mu: float = 0.0, beta: float = 0.5) -> Tensor:
-    """Levels at even quantiles of a Laplace distribution of log sigma; no 0 at the end. Hang et al., arXiv:2407.03297."""
+    """Levels at even quantiles of a Laplace distribution of log sigma; no 0 at the end. arXiv:2407.03297."""
     x = torch.linspace(0.0, 1.0, steps)
     logs = mu - beta * (0.5 - x).sign() * (1 - 2 * (0.5 - x).abs() + _ALMOST_ZERO).log()
     return logs.exp().clamp(sigma_min, sigma_max)

@@ -1,0 +1,67 @@
+"""Which samplers there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from nodes.diffusion.samplers import dpmpp, first_order, linear_multistep, second_order, unipc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """A sampler and what it needs of its surroundings.
+
+    `sample(run, x, sigmas, **options)` takes x from the first of the levels to the last; options are the sampler's own.
+    `noise` is the kind it draws; `drops_penultimate` asks the KSampler for a schedule without its last level above 0;
+    `fresh_mask_noise` fills what an inpainting mask keeps with noise of its own.
+    """
+
+    sample: Callable[..., Tensor]
+    noise: Literal["fresh", "brownian"] = "fresh"
+    drops_penultimate: bool = False
+    fresh_mask_noise: bool = False
+
+
+SAMPLERS: MappingProxyType[str, Algorithm] = MappingProxyType(
+    {
+        "euler": Algorithm(first_order.euler),
+        "euler_ancestral": Algorithm(first_order.euler_ancestral),
+        "heun": Algorithm(second_order.heun),
+        "heunpp2": Algorithm(second_order.heunpp2),
+        "dpm_2": Algorithm(second_order.dpm_2, drops_penultimate=True),
+        "dpm_2_ancestral": Algorithm(second_order.dpm_2_ancestral, drops_penultimate=True),
+        "lms": Algorithm(linear_multistep.lms),
+        "dpmpp_2s_ancestral": Algorithm(second_order.dpmpp_2s_ancestral),
+        "dpmpp_sde": Algorithm(dpmpp.dpmpp_sde, noise="brownian"),
+        "dpmpp_sde_gpu": Algorithm(dpmpp.dpmpp_sde, noise="brownian"),
+        "dpmpp_2m": Algorithm(dpmpp.dpmpp_2m),
+        "dpmpp_2m_sde": Algorithm(dpmpp.dpmpp_2m_sde, noise="brownian"),
+        "dpmpp_2m_sde_gpu": Algorithm(dpmpp.dpmpp_2m_sde, noise="brownian"),
+        "dpmpp_2m_sde_heun": Algorithm(dpmpp.dpmpp_2m_sde_heun, noise="brownian"),
+        "dpmpp_2m_sde_heun_gpu": Algorithm(dpmpp.dpmpp_2m_sde_heun, noise="brownian"),
+        "dpmpp_3m_sde": Algorithm(dpmpp.dpmpp_3m_sde, noise="brownian"),
+        "dpmpp_3m_sde_gpu": Algorithm(dpmpp.dpmpp_3m_sde, noise="brownian"),
+        "ddpm": Algorithm(first_order.ddpm),
+        "lcm": Algorithm(first_order.lcm),
+        "ipndm": Algorithm(linear_multistep.ipndm),
+        "ddim": Algorithm(first_order.euler, fresh_mask_noise=True),
+        "uni_pc": Algorithm(unipc.uni_pc, drops_penultimate=True),
+        "uni_pc_bh2": Algorithm(unipc.uni_pc_bh2, drops_penultimate=True),
+    }
+)
+
+NAMES = tuple(SAMPLERS)
+
+
+def algorithm(name: str) -> Algorithm:
+    """The sampler of this name. Raises ValueError when there is none."""
+    if name not in SAMPLERS:
+        raise ValueError(f"No sampler is called {name!r}; there are {', '.join(NAMES)}.")
+    return SAMPLERS[name]
