@@ -1,0 +1,217 @@
+"""Names of the original (LDM) layout and of diffusers' for the same tensors, read off the names that are there.
+
+Nothing here knows a model's size: levels, layers and depths follow from the names, so any width and depth is read.
+Each function maps file names to diffusers' names; tensors whose form differs too are reshaped by `reshaped`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_RESNET = {
+    "in_layers.0": "norm1",
+    "in_layers.2": "conv1",
+    "emb_layers.1": "time_emb_proj",
+    "out_layers.0": "norm2",
+    "out_layers.3": "conv2",
+    "skip_connection": "conv_shortcut",
+}
+_EMBEDDINGS = {
+    "time_embed.0": "time_embedding.linear_1",
+    "time_embed.2": "time_embedding.linear_2",
+    "input_blocks.0.0": "conv_in",
+    "out.0": "conv_norm_out",
+    "out.2": "conv_out",
+}
+_VAE_PARTS = {
+    "mid.block_1": "mid_block.resnets.0",
+    "mid.block_2": "mid_block.resnets.1",
+    "mid.attn_1": "mid_block.attentions.0",
+    "norm_out": "conv_norm_out",
+    "conv_in": "conv_in",
+    "conv_out": "conv_out",
+}
+_VAE_ATTENTION = {
+    "norm": "group_norm",
+    "q": "to_q",
+    "k": "to_k",
+    "v": "to_v",
+    "proj_out": "to_out.0",
+    # diffusers' own older names
+    "query": "to_q",
+    "key": "to_k",
+    "value": "to_v",
+    "proj_attn": "to_out.0",
+}
+_OPEN_CLIP = {
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "attn.out_proj": "self_attn.out_proj",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}
+
+
+def unet_names(names: Collection[str]) -> dict[str, str]:
+    """diffusers' name of each tensor of an LDM UNet (names without their prefix)."""
+    blocks = dict(_blocks(names))
+    # Class labels of unCLIP and sizes of SDXL share one name here; context tells them apart (see families).
+    blocks |= {"label_emb.0.0": "add_embedding.linear_1", "label_emb.0.2": "add_embedding.linear_2"}
+    return _renamed(names, blocks | _EMBEDDINGS)
+
+
+def controlnet_names(names: Collection[str]) -> dict[str, str]:
+    """diffusers' name of each tensor of an LDM ControlNet (names without their prefix)."""
+    blocks = dict(_blocks(names)) | _EMBEDDINGS
+    blocks |= {"label_emb.0.0": "add_embedding.linear_1", "label_emb.0.2": "add_embedding.linear_2"}
+    blocks["middle_block_out.0"] = "controlnet_mid_block"
+    blocks |= {f"zero_convs.{i}.0": f"controlnet_down_blocks.{i}" for i in _indices(names, "zero_convs")}
+    *hints, last = _indices(names, "input_hint_block") or [0]
+    blocks[f"input_hint_block.{last}"] = "controlnet_cond_embedding.conv_out"
+    for place, index in enumerate(hints):
+        to = "conv_in" if place == 0 else f"blocks.{place - 1}"
+        blocks[f"input_hint_block.{index}"] = f"controlnet_cond_embedding.{to}"
+    return _renamed(names, blocks)
+
+
+def vae_names(names: Collection[str]) -> dict[str, str]:
+    """diffusers' name of each tensor of an LDM VAE, or of a diffusers VAE with names of older versions."""
+    levels = 1 + max((int(m[1]) for n in names if (m := re.match(r"decoder\.up\.(\d+)\.", n))), default=0)
+    return {name: _vae_name(name, levels) for name in names}
+
+
+def open_clip_names(names: Collection[str]) -> dict[str, str]:
+    """Hugging Face's name of each tensor of an OpenCLIP text encoder; `in_proj` names stay, for `split_in_proj`."""
+    found: dict[str, str] = {}
+    for name in names:
+        if m := re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+?)(\.weight|\.bias|_weight|_bias)", name):
+            layer, part, end = m.groups()
+            found[name] = f"text_model.encoder.layers.{layer}.{_OPEN_CLIP.get(part, part)}{end}"
+        elif name == "positional_embedding":
+            found[name] = "text_model.embeddings.position_embedding.weight"
+        elif name == "token_embedding.weight":
+            found[name] = "text_model.embeddings.token_embedding.weight"
+        elif name.startswith("ln_final."):
+            found[name] = "text_model.final_layer_norm." + name.removeprefix("ln_final.")
+        elif name in ("text_projection", "text_projection.weight"):
+            found[name] = "text_projection.weight"
+    return found
+
+
+def split_in_proj(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """OpenCLIP's joint q, k, v projection as three; other tensors as they are."""
+    m = re.fullmatch(r"(.+)\.attn\.in_proj_(weight|bias)", name)
+    if m is None:
+        yield name, tensor
+        return
+    for part, piece in zip("qkv", tensor.chunk(3), strict=True):
+        yield f"{m[1]}.self_attn.{part}_proj.{m[2]}", piece
+
+
+def reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The tensor in the shape its module has, where the layouts differ by a 1x1 convolution written as a matrix."""
+    if tuple(tensor.shape) != shape and tensor.numel() == _product(shape) and tensor.ndim != len(shape):
+        return tensor.reshape(shape)
+    return tensor
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for n in shape:
+        total *= n
+    return total
+
+
+def _blocks(names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(LDM prefix, diffusers prefix) of every block of a UNet, in order."""
+    inputs = _members(names, "input_blocks")
+    level = place = 0
+    for index in sorted(inputs)[1:]:
+        parts = inputs[index]
+        here = f"input_blocks.{index}"
+        if "0.op" in parts:
+            yield f"{here}.0.op", f"down_blocks.{level}.downsamplers.0.conv"
+            level, place = level + 1, 0
+            continue
+        yield f"{here}.0", f"down_blocks.{level}.resnets.{place}"
+        if "1.norm" in parts:
+            yield f"{here}.1", f"down_blocks.{level}.attentions.{place}"
+        place += 1
+    yield "middle_block.0", "mid_block.resnets.0"
+    yield "middle_block.1", "mid_block.attentions.0"
+    yield "middle_block.2", "mid_block.resnets.1"
+    outputs = _members(names, "output_blocks")
+    level = place = 0
+    for index in sorted(outputs):
+        parts = outputs[index]
+        here = f"output_blocks.{index}"
+        yield f"{here}.0", f"up_blocks.{level}.resnets.{place}"
+        if "1.norm" in parts:
+            yield f"{here}.1", f"up_blocks.{level}.attentions.{place}"
+        place += 1
+        for k in (1, 2):
+            if f"{k}.conv" in parts:
+                yield f"{here}.{k}.conv", f"up_blocks.{level}.upsamplers.0.conv"
+                level, place = level + 1, 0
+
+
+def _members(names: Collection[str], stem: str) -> dict[int, set[str]]:
+    """For each index under `stem`, the first two name parts of what it holds ("0.op", "1.norm", ...)."""
+    found: dict[int, set[str]] = {}
+    for name in names:
+        parts = name.split(".")
+        if parts[0] == stem and len(parts) > 3 and parts[1].isdigit():
+            found.setdefault(int(parts[1]), set()).add(".".join(parts[2:4]))
+    return found
+
+
+def _indices(names: Collection[str], stem: str) -> list[int]:
+    return sorted({int(p[1]) for n in names if (p := n.split("."))[0] == stem and len(p) > 1 and p[1].isdigit()})
+
+
+def _renamed(names: Collection[str], blocks: Mapping[str, str]) -> dict[str, str]:
+    """Names with their block's prefix replaced, and the parts of ResNet blocks renamed."""
+    found: dict[str, str] = {}
+    for name in names:
+        parts = name.split(".")
+        for length in range(len(parts) - 1, 0, -1):
+            to = blocks.get(".".join(parts[:length]))
+            if to is None:
+                continue
+            rest = ".".join(parts[length:])
+            stem, _, end = rest.rpartition(".")
+            found[name] = ".".join(p for p in (to, _RESNET.get(stem, stem), end) if p)
+            break
+    return found
+
+
+def _vae_name(name: str, levels: int) -> str:
+    side, _, rest = name.partition(".")
+    if side not in ("encoder", "decoder"):
+        return name
+    for old, new in _VAE_PARTS.items():
+        if rest.startswith(old + "."):
+            return f"{side}.{new}." + _vae_leaf(rest.removeprefix(old + "."), attention="attn" in old)
+    if m := re.fullmatch(r"(down|up)\.(\d+)\.block\.(\d+)\.(.+)", rest):
+        return f"{side}.{_vae_level(m[1], int(m[2]), levels)}.resnets.{m[3]}." + _vae_leaf(m[4], attention=False)
+    if m := re.fullmatch(r"(down|up)\.(\d+)\.(down|up)sample\.conv\.(.+)", rest):
+        return f"{side}.{_vae_level(m[1], int(m[2]), levels)}.{m[3]}samplers.0.conv.{m[4]}"
+    if m := re.fullmatch(r"(mid_block\.attentions\.0)\.(.+)", rest):
+        return f"{side}.{m[1]}." + _vae_leaf(m[2], attention=True)
+    return name
+
+
+def _vae_level(way: str, level: int, levels: int) -> str:
+    return f"down_blocks.{level}" if way == "down" else f"up_blocks.{levels - 1 - level}"
+
+
+def _vae_leaf(rest: str, *, attention: bool) -> str:
+    stem, dot, end = rest.rpartition(".")
+    if attention:
+        return f"{_VAE_ATTENTION.get(stem, stem)}.{end}"
+    return stem.replace("nin_shortcut", "conv_shortcut") + dot + end

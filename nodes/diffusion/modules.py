@@ -1,0 +1,213 @@
+"""Handles to weights become modules: built empty, then given the file's tensors, converted one at a time."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodes.diffusion import families, ldm
+from nodes.diffusion.files import WeightsError, read_header, read_tensors
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from nodes.types import Source
+
+_WEIGHT_FILES = ("diffusion_pytorch_model", "model")
+_OLD_TEXT_NAMES = ("cond_stage_model.", "transformer.")
+_KEPT = ("text_model.", "text_projection.")
+
+
+@dataclass(frozen=True, slots=True)
+class Weightset:
+    """The tensors of one part of a model: where each is, and the name and shape it has in its module."""
+
+    names: Mapping[Path, Mapping[str, str]]
+    shapes: Mapping[str, tuple[int, ...]]
+    config: Mapping[str, Any]
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """(name in the module, tensor), one at a time."""
+        for path, names in self.names.items():
+            yield from read_tensors(path, names)
+
+
+def part_files(path: Path, part: str) -> tuple[Path, ...]:
+    """The safetensors files of a part of a diffusers folder, or of the folder that is the part itself.
+
+    Full precision is preferred to fp16 variants. Raises WeightsError when there are none.
+    """
+    folder = path / part if (path / part).is_dir() else path
+    for stem in _WEIGHT_FILES:
+        for end in ("", ".fp16", ".non_ema"):
+            if (single := folder / f"{stem}{end}.safetensors").is_file():
+                return (single,)
+            if shards := sorted(folder.glob(f"{stem}{end}-*-of-*.safetensors")):
+                return tuple(shards)
+    if any(folder.glob("*.bin")):
+        raise WeightsError(f"{folder} holds only pickles (*.bin), which can run code; convert them to safetensors.")
+    raise WeightsError(f"{folder} holds no {' or '.join(s + '.safetensors' for s in _WEIGHT_FILES)}.")
+
+
+def read_config(path: Path, part: str) -> dict[str, Any]:
+    """The config.json of a part of a diffusers folder ({} where there is none)."""
+    for name in ("config.json", "scheduler_config.json"):
+        for folder in (path / part, path):
+            if (file := folder / name).is_file():
+                return read_json(file)
+    return {}
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object in a file. Raises WeightsError naming the file."""
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise WeightsError(f"{file} is no readable JSON.") from None
+    if not isinstance(content, dict):
+        raise WeightsError(f"{file} must hold a JSON object.")
+    return content
+
+
+def unet_weights(source: Source) -> Weightset:
+    """Where a UNet's tensors are, under diffusers' names, with its configuration."""
+    return _weightset(source, ldm.unet_names, families.unet_config)
+
+
+def vae_weights(source: Source) -> Weightset:
+    """Where a VAE's tensors are, under diffusers' names, with its configuration."""
+    return _weightset(source, ldm.vae_names, families.vae_config)
+
+
+def controlnet_weights(source: Source) -> Weightset:
+    """Where a ControlNet's tensors are, under diffusers' names, with its configuration."""
+    return _weightset(source, ldm.controlnet_names, families.controlnet_config)
+
+
+def text_weights(source: Source) -> Weightset:
+    """Where a CLIP text encoder's tensors are, under Hugging Face's names, with its configuration."""
+    return _weightset(source, _text_names, families.text_config)
+
+
+def _weightset(
+    source: Source,
+    rename: Callable[[list[str]], dict[str, str]],
+    configure: Callable[[Mapping[str, tuple[int, ...]]], dict[str, Any]],
+) -> Weightset:
+    options = dict(source.options)
+    prefix = options.get("prefix", "")
+    folder = source.path.is_dir()
+    files = part_files(source.path, source.part) if folder else (source.path,)
+    names: dict[Path, dict[str, str]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in files:
+        header = read_header(file)
+        mine = [n.removeprefix(prefix) for n in header.shapes if n.startswith(prefix)]
+        renamed = rename(mine) or {n: n for n in mine}
+        names[file] = {prefix + old: new for old, new in renamed.items()}
+        shapes |= {new: header.shapes[prefix + old] for old, new in renamed.items()}
+    config = read_config(source.path, source.part) if folder else {}
+    try:
+        return Weightset(names, shapes, config or configure(shapes))
+    except (WeightsError, KeyError) as error:
+        reason = str(error) if isinstance(error, WeightsError) else f"Tensor {error} is missing."
+        raise WeightsError(f"{source.path}: {reason}") from None
+
+
+def _text_names(names: list[str]) -> dict[str, str]:
+    """Hugging Face's names for a text encoder, whoever wrote the file."""
+    if any(".resblocks." in n for n in names):
+        return ldm.open_clip_names(names)
+    found: dict[str, str] = {}
+    for name in names:
+        plain = name if name.startswith(_KEPT) else "text_model." + name
+        if not plain.endswith(("position_ids", "logit_scale")):
+            found[name] = plain
+    return found
+
+
+def load_unet(source: Source, dtype: torch.dtype) -> nn.Module:
+    """The UNet on the CPU in `dtype`, ready to be called."""
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel  # noqa: PLC0415 -- slow to import
+
+    weights = unet_weights(source)
+    module = _empty(lambda: UNet2DConditionModel(**_accepted(UNet2DConditionModel, weights.config)))
+    return filled(module, weights.tensors(), dtype, source.path, also=_class_labels(weights))
+
+
+def load_vae(source: Source, dtype: torch.dtype) -> nn.Module:
+    """The VAE on the CPU in `dtype`."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL  # noqa: PLC0415
+
+    weights = vae_weights(source)
+    module = _empty(lambda: AutoencoderKL(**_accepted(AutoencoderKL, weights.config)))
+    tensors = ((ldm.vae_names([name])[name] if source.path.is_dir() else name, t) for name, t in weights.tensors())
+    return filled(module, tensors, dtype, source.path)
+
+
+def load_controlnet(source: Source, dtype: torch.dtype) -> nn.Module:
+    """The ControlNet on the CPU in `dtype`."""
+    from diffusers.models.controlnets.controlnet import ControlNetModel  # noqa: PLC0415
+
+    weights = controlnet_weights(source)
+    module = _empty(lambda: ControlNetModel(**_accepted(ControlNetModel, weights.config)))
+    return filled(module, weights.tensors(), dtype, source.path)
+
+
+def _accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a configuration the class takes; folders of other versions hold more."""
+    known = inspect.signature(cls).parameters
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in known}
+
+
+def _class_labels(weights: Weightset) -> Mapping[str, str]:
+    """unCLIP's class labels share LDM's name with SDXL's sizes; the configuration says which they are."""
+    if weights.config.get("class_embed_type") != "projection":
+        return {}
+    return {"add_embedding.": "class_embedding."}
+
+
+def _empty(build: Callable[[], nn.Module]) -> nn.Module:
+    import torch  # noqa: PLC0415
+
+    with torch.device("meta"):
+        return build()
+
+
+def filled(
+    module: nn.Module,
+    tensors: Iterator[tuple[str, Tensor]],
+    dtype: torch.dtype,
+    path: Path,
+    also: Mapping[str, str] | None = None,
+) -> nn.Module:
+    """The module with every parameter taken from `tensors`, in `dtype`, for inference.
+
+    Raises WeightsError naming the first tensor that is missing or has another shape.
+    """
+    wanted = {name: tuple(p.shape) for name, p in module.state_dict().items()}
+    state: dict[str, Tensor] = {}
+    for given, tensor in tensors:
+        name = given
+        for old, new in (also or {}).items():
+            if given.startswith(old):
+                name = new + given.removeprefix(old)
+        if name not in wanted:
+            continue
+        shaped = ldm.reshaped(tensor, wanted[name])
+        if tuple(shaped.shape) != wanted[name]:
+            raise WeightsError(
+                f"{path}: tensor {name} has shape {list(tensor.shape)}; the model needs {list(wanted[name])}."
+            )
+        # A copy even when the dtype fits: tensors of a mapped file change or vanish with the file.
+        state[name] = shaped.to(dtype, copy=True).contiguous() if shaped.is_floating_point() else shaped.clone()
+    missing = sorted(wanted.keys() - state.keys())
+    if missing:
+        raise WeightsError(f"{path} lacks {len(missing)} tensors of its model, the first is {missing[0]}.")
+    module.load_state_dict(state, assign=True)
+    return module.requires_grad_(False).eval()
