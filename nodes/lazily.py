@@ -9,9 +9,25 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 HEAVY = ("torch", "cv2", "scipy", "torchsde")
 """Modules that are loaded at their first use. Those that replace themselves on import (diffusers) cannot be."""
+
+
+class _UnusedModule(importlib.util._LazyModule):  # pyright: ignore
+    """A module whose first use loads it. Importing it again is no use, though Python then asks for its spec."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__spec__":
+            return ModuleType.__getattribute__(self, name)
+        return super().__getattribute__(name)
+
+
+class _Loader(importlib.util.LazyLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        module.__class__ = _UnusedModule
 
 
 class _LazyFinder(importlib.abc.MetaPathFinder):
@@ -22,7 +38,7 @@ class _LazyFinder(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
+            spec.loader = _Loader(spec.loader)
         return spec
 
 

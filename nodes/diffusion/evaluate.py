@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional
 
 from nodes.diffusion.network import Inputs, Residuals
 
@@ -250,7 +249,7 @@ def _fit_to(tensor: Tensor | None, x: Tensor) -> Tensor:
         return torch.zeros_like(x)
     tensor = tensor.to(x.device, torch.float32)
     if tensor.shape[-2:] != x.shape[-2:]:
-        tensor = functional.interpolate(tensor, x.shape[-2:], mode="bilinear", align_corners=False)
+        tensor = torch.nn.functional.interpolate(tensor, x.shape[-2:], mode="bilinear", align_corners=False)
     return _batched(tensor, len(x))
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +109,7 @@ def _fitted(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """[B,h,w] of a mask of any size, or of one without a batch."""
     mask = mask.unsqueeze(0) if mask.ndim == 2 else mask
     if mask.shape[-2:] != size:
-        mask = functional.interpolate(mask.unsqueeze(1), size, mode="bilinear", align_corners=False).squeeze(1)
+        mask = torch.nn.functional.interpolate(mask.unsqueeze(1), size, mode="bilinear", align_corners=False).squeeze(1)
     return mask
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch.nn import functional
 
 from nodes.diffusion import noise as noises
 from nodes.diffusion.evaluate import Evaluator
@@ -76,7 +75,6 @@ def sample(
     ).latent
 
 
-@torch.no_grad()
 def run(
     network: Network,
     guide: Guide,
@@ -134,7 +132,9 @@ def run(
     draw = noises.brownian(start, levels, seed) if chosen.noise == "brownian" else noises.fresh(start, seed)
     pure = prediction.starts_from_pure_noise(levels[0])
     x = prediction.add_noise(start, noise, levels[0], from_pure_noise=pure)
-    x = chosen.sample(Run(denoise, prediction, draw, report), x, levels, **(sampler_options or {}))
+    # Not inference_mode: what comes out may be trained on.
+    with torch.no_grad():
+        x = chosen.sample(Run(denoise, prediction, draw, report), x, levels, **(sampler_options or {}))
     x = prediction.undo_scaling(x, levels[-1])
     return Sampled(_out(network, x), _out(network, last))
 
@@ -162,7 +162,7 @@ def fit_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
     """A noise mask of any size and batch as [B,C,h,w] of the latent."""
     mask = mask.reshape(-1, 1, *mask.shape[-2:]).to(torch.float32)
     if mask.shape[-2:] != shape[-2:]:
-        mask = functional.interpolate(mask, size=tuple(shape[-2:]), mode="bilinear", align_corners=False)
+        mask = torch.nn.functional.interpolate(mask, size=tuple(shape[-2:]), mode="bilinear", align_corners=False)
     repeats = -(-shape[0] // len(mask))
     return mask.repeat(repeats, shape[1], 1, 1)[: shape[0]]
 

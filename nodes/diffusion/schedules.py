@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
-from scipy.special import betaincinv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,6 +110,8 @@ def sgm_uniform(prediction: Prediction, steps: int) -> Tensor:
 
 def beta(prediction: Prediction, steps: int, a: float = 0.6, b: float = 0.6) -> Tensor:
     """Timesteps at even quantiles of a beta distribution: dense at both ends (arXiv:2407.12173)."""
+    from scipy.special import betaincinv  # noqa: PLC0415 -- slow to import, and only this schedule needs it
+
     table = prediction.levels.table
     quantiles = (1.0 - i / steps for i in range(steps))
     timesteps = (round(float(betaincinv(a, b, q)) * (len(table) - 1)) for q in quantiles)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numpy.polynomial import Polynomial
-
 from nodes.diffusion.samplers.run import slope, steps
 
 if TYPE_CHECKING:
@@ -36,12 +34,13 @@ def weights(nodes: Sequence[float], start: float, end: float) -> list[float]:
     """Integrals from start to end of the Lagrange polynomials over `nodes`."""
     result: list[float] = []
     for j, node in enumerate(nodes):
-        # Around `start`, where the numbers are small: powers of sigma itself would cancel.
-        basis = Polynomial([1.0])
+        # In powers of (sigma - start), where the numbers are small: powers of sigma itself would cancel.
+        basis = [1.0]
         for k, other in enumerate(nodes):
             if k != j:
-                basis = basis * Polynomial([start - other, 1.0]) / (node - other)
-        result.append(float(basis.integ()(end - start)))
+                zero, scale = start - other, node - other
+                basis = [(a * zero + b) / scale for a, b in zip([*basis, 0.0], [0.0, *basis], strict=True)]
+        result.append(sum(a * (end - start) ** (n + 1) / (n + 1) for n, a in enumerate(basis)))
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+import torch
 
 from nodes.diffusion.samplers.run import towards
 
@@ -53,7 +53,7 @@ class _Step:
         self._ratios = [math.log(self._from / level) / h for level, _ in earlier]
         self._differences = [(x0 - self._x0) / r for (_, x0), r in zip(earlier, self._ratios, strict=True)]
         self._scale = -h if variant == "bh1" else math.expm1(-h)
-        self._moments = _moments(-h, len(past)) / self._scale
+        self._moments = _moments(-h, len(past), self._scale)
 
     def predict(self, x: Tensor) -> Tensor:
         """x at the next level from what is known before it is evaluated."""
@@ -74,19 +74,21 @@ class _Step:
         return x
 
 
-def _moments(hh: float, order: int) -> np.ndarray:
-    """k! * hh * phi_{k+1}(hh) for k = 1..order, which the shares' moments have to match."""
+def _moments(hh: float, order: int, scale: float) -> list[float]:
+    """k! * hh * phi_{k+1}(hh) / B(h) for k = 1..order, which the shares' moments have to match."""
     phi = math.expm1(hh) / hh - 1
     factorial, result = 1.0, []
     for k in range(1, order + 1):
-        result.append(phi * factorial)
+        result.append(phi * factorial / scale)
         factorial *= k + 1
         phi = phi / hh - 1 / factorial
-    return np.array(result)
+    return result
 
 
-def _solve(ratios: Sequence[float], moments: np.ndarray) -> list[float]:
+def _solve(ratios: Sequence[float], moments: Sequence[float]) -> list[float]:
+    """Shares whose moments over the ratios are these."""
     if not ratios:
         return []
-    powers = np.vander(np.array(ratios), len(ratios), increasing=True).T
-    return np.linalg.solve(powers, moments).tolist()
+    nodes = torch.tensor(ratios, dtype=torch.float64)
+    powers = torch.linalg.vander(nodes).T
+    return torch.linalg.solve(powers, torch.tensor(moments, dtype=torch.float64)).tolist()
