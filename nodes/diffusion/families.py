@@ -169,6 +169,7 @@ def text_config(shapes: Shapes) -> Config:
     if table is None or places is None:
         raise WeightsError("These weights are no CLIP text encoder.")
     vocabulary, width = table
+    open_clip = any(".in_proj_" in name for name in shapes)
     projection = shapes.get("text_projection.weight")
     return {
         "vocab_size": vocabulary,
@@ -177,7 +178,7 @@ def text_config(shapes: Shapes) -> Config:
         "num_hidden_layers": _count(shapes, "text_model.encoder.layers"),
         "intermediate_size": shapes["text_model.encoder.layers.0.mlp.fc1.weight"][0],
         "num_attention_heads": max(1, width // _HEAD_WIDTH),
-        "hidden_act": "gelu" if width in (1024, 1280) else "quick_gelu",
+        "hidden_act": "gelu" if width in (1024, 1280) or open_clip else "quick_gelu",
         "projection_dim": projection[0] if projection else width,
         "bos_token_id": vocabulary - 2,
         "eos_token_id": vocabulary - 1,

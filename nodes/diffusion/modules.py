@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nodes.diffusion import families, ldm
 from nodes.diffusion.files import WeightsError, read_header, read_tensors
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from nodes.diffusion.text_model import TextEncoder
     from nodes.types import Source
+
+    M = TypeVar("M", bound=nn.Module)
 
 _WEIGHT_FILES = ("diffusion_pytorch_model", "model")
 _OLD_TEXT_NAMES = ("cond_stage_model.", "transformer.")
@@ -150,6 +153,30 @@ def load_vae(source: Source, dtype: torch.dtype) -> nn.Module:
     return filled(module, tensors, dtype, source.path)
 
 
+def load_text(source: Source, dtype: torch.dtype) -> TextEncoder:
+    """The text encoder on the CPU in `dtype`."""
+    import torch  # noqa: PLC0415
+
+    from nodes.diffusion.text_model import TextEncoder  # noqa: PLC0415 -- needs torch when imported
+
+    weights = text_weights(source)
+    projection = "text_projection.weight" in weights.shapes
+    module = _empty(lambda: TextEncoder(weights.config, projection=projection))
+    open_clip = any("in_proj" in name for name in weights.shapes)
+    filled(module, _text_tensors(weights, open_clip=open_clip), dtype, source.path)
+    places = module.text_model.embeddings
+    places.position_ids = torch.arange(module.length).unsqueeze(0)
+    return module
+
+
+def _text_tensors(weights: Weightset, *, open_clip: bool) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in weights.tensors():
+        if open_clip and name == "text_projection.weight":
+            yield name, tensor.T
+        else:
+            yield from ldm.split_in_proj(name, tensor)
+
+
 def load_controlnet(source: Source, dtype: torch.dtype) -> nn.Module:
     """The ControlNet on the CPU in `dtype`."""
     from diffusers.models.controlnets.controlnet import ControlNetModel  # noqa: PLC0415
@@ -172,7 +199,7 @@ def _class_labels(weights: Weightset) -> Mapping[str, str]:
     return {"add_embedding.": "class_embedding."}
 
 
-def _empty(build: Callable[[], nn.Module]) -> nn.Module:
+def _empty(build: Callable[[], M]) -> M:
     import torch  # noqa: PLC0415
 
     with torch.device("meta"):
@@ -180,12 +207,12 @@ def _empty(build: Callable[[], nn.Module]) -> nn.Module:
 
 
 def filled(
-    module: nn.Module,
+    module: M,
     tensors: Iterator[tuple[str, Tensor]],
     dtype: torch.dtype,
     path: Path,
     also: Mapping[str, str] | None = None,
-) -> nn.Module:
+) -> M:
     """The module with every parameter taken from `tensors`, in `dtype`, for inference.
 
     Raises WeightsError naming the first tensor that is missing or has another shape.

@@ -1,0 +1,124 @@
+"""A module in memory: its weights kept on the host, shown to the device while it is used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from nodes.diffusion.patches import Target, WeightPatch, patched
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
+
+    from nodes.types import Source
+
+
+class Resident:
+    """A loaded module. The originals of its weights stay on the host, untouched.
+
+    Placing, patching and withdrawing only change which tensor a parameter points to, so taking a patch back is exact.
+    """
+
+    def __init__(self, source: Source, module: nn.Module) -> None:
+        self.source = source
+        self.module = module
+        self.originals: dict[str, Tensor] = {name: p.data for name, p in module.named_parameters()}
+        self.originals |= {name: b.data for name, b in module.named_buffers()}
+        self.nbytes = sum(t.nbytes for t in self.originals.values())
+        self.device = torch.device("cpu")
+        self.users = 0
+        self.owner = 0
+        self._slots = dict(module.named_parameters()) | dict(module.named_buffers())
+        self._applied: tuple[str, ...] = ()
+        self._changed: dict[str, Tensor] = {}
+        self._hooks: list[RemovableHandle] = []
+
+    @property
+    def streams(self) -> bool:
+        """Whether layers go to the device one at a time, as the whole does not fit."""
+        return bool(self._hooks)
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """The keys of the patches that the weights now have."""
+        return self._applied
+
+    def used_by_me(self) -> bool:
+        """Whether the calling thread uses it."""
+        return self.users > 0 and self.owner == threading.get_ident()
+
+    def place(self, device: torch.device, *, stream: bool = False) -> None:
+        """Put the weights on the device; with `stream`, each layer's only while it computes."""
+        if self.device == device and self.streams == stream:
+            return
+        self.withdraw()
+        if device.type == "cpu":
+            return
+        self.device = device
+        if stream:
+            self._stream(device)
+        else:
+            for name, tensor in self.originals.items():
+                self._slots[name].data = tensor.to(device)
+
+    def withdraw(self) -> None:
+        """Give the device's memory back: point at the originals on the host, without patches."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+        self._changed, self._applied = {}, ()
+        for name, tensor in self.originals.items():
+            self._slots[name].data = tensor
+        self.device = torch.device("cpu")
+
+    def apply(self, patches: Sequence[WeightPatch], target: Target) -> None:
+        """Make the weights those of exactly these patches. Does nothing when they are."""
+        keys = tuple(patch.key for patch in patches)
+        if keys == self._applied:
+            return
+        for name in self._changed:
+            self._slots[name].data = self.originals[name] if self.streams else self.originals[name].to(self.device)
+        self._changed, self._applied = {}, ()
+        where = torch.device("cpu") if self.streams else self.device
+        self._changed = patched(self.originals, patches, target, where)
+        self._applied = keys
+        for name, tensor in self._changed.items():
+            self._slots[name].data = tensor
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of its tensors by name."""
+        return {name: tuple(tensor.shape) for name, tensor in self.originals.items()}
+
+    def _stream(self, device: torch.device) -> None:
+        """Hook every module that has tensors of its own, so that they are on the device during its call only."""
+
+        for prefix, module in self.module.named_modules():
+            own = [
+                *(n for n, _ in module.named_parameters(recurse=False)),
+                *(n for n, _ in module.named_buffers(recurse=False)),
+            ]
+            names = [f"{prefix}.{n}" if prefix else n for n in own]
+            if names:
+                self._hooks.append(module.register_forward_pre_hook(self._bring(names, device)))
+                self._hooks.append(module.register_forward_hook(self._take(names), always_call=True))
+
+    def _bring(self, names: Sequence[str], device: torch.device):
+        def hook(_module: nn.Module, _args: object) -> None:
+            for name in names:
+                self._slots[name].data = self._host(name).to(device, non_blocking=True)
+
+        return hook
+
+    def _take(self, names: Sequence[str]):
+        def hook(_module: nn.Module, _args: object, _output: object) -> None:
+            for name in names:
+                self._slots[name].data = self._host(name)
+
+        return hook
+
+    def _host(self, name: str) -> Tensor:
+        return self._changed.get(name, self.originals[name])

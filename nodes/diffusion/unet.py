@@ -1,0 +1,90 @@
+"""diffusers' UNet as a Network: our inputs in, float32 out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nodes.diffusion.files import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from nodes.diffusion.families import Family
+    from nodes.diffusion.network import Inputs, LatentFormat, Parametrization
+
+
+class UNet:
+    """A UNet on its device. `module` is diffusers' own, for those who hook into it."""
+
+    def __init__(self, module: nn.Module, family: Family, device: torch.device, dtype: torch.dtype) -> None:
+        self.module: Any = module
+        self.family = family.name
+        self.title = family.title
+        self.latent_format: LatentFormat = family.latent_format
+        self.parametrization: Parametrization = family.parametrization
+        self.device = device
+        self.dtype = dtype
+        config: Mapping[str, Any] = self.module.config
+        self.in_channels: int = config["in_channels"]
+        self._context: int = _only(config["cross_attention_dim"])
+        self._adds = config.get("addition_embed_type") == "text_time"
+        self._labels = config.get("class_embed_type") == "projection"
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
+        """The network's raw output for x [B,C,h,w] at `timestep` [B], float32 in and out, on `device`."""
+        if inputs.concat is not None:
+            x = torch.cat([x, inputs.concat.to(x)], dim=1)
+        self._check(x, inputs)
+        output = self.module(
+            self._cast(x),
+            timestep.to(self.device),
+            encoder_hidden_states=self._cast(inputs.context),
+            class_labels=self._cast(inputs.pooled) if self._labels else None,
+            added_cond_kwargs=self._added(inputs) if self._adds else None,
+            return_dict=False,
+            **self._residuals(inputs),
+        )
+        return output[0].float()
+
+    def _cast(self, tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(self.device, self.dtype)
+
+    def _added(self, inputs: Inputs) -> dict[str, Tensor | None]:
+        if inputs.pooled is None or inputs.time_ids is None:
+            raise WeightsError(f"{self.title} needs the pooled text beside the tokens; encode it with its own CLIP.")
+        # Sizes stay float32: a width of 1023 has no bfloat16.
+        return {"text_embeds": self._cast(inputs.pooled), "time_ids": inputs.time_ids.to(self.device, torch.float32)}
+
+    def _residuals(self, inputs: Inputs) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if inputs.down_residuals is not None or inputs.mid_residual is not None:
+            mid = inputs.mid_residual
+            found["mid_block_additional_residual"] = self._cast(torch.zeros(()) if mid is None else mid)
+            found["down_block_additional_residuals"] = tuple(self._cast(r) for r in inputs.down_residuals or ())
+        if inputs.adapter_residuals is not None:
+            # A list of its own: diffusers empties the one it is given.
+            found["down_intrablock_additional_residuals"] = [self._cast(r) for r in inputs.adapter_residuals]
+        return found
+
+    def _check(self, x: Tensor, inputs: Inputs) -> None:
+        if x.shape[1] != self.in_channels:
+            raise WeightsError(
+                f"This latent has {x.shape[1]} channels; {self.title} takes {self.in_channels}. "
+                "Use the VAE of the same checkpoint."
+            )
+        if inputs.context is None:
+            raise WeightsError(f"{self.title} needs a text conditioning; an empty prompt will do.")
+        if inputs.context.shape[-1] != self._context:
+            raise WeightsError(
+                f"The text was encoded for another model: its tokens have {inputs.context.shape[-1]} channels, "
+                f"{self.title} takes {self._context}. Use the CLIP of the same checkpoint."
+            )
+
+
+def _only(value: int | tuple[int, ...]) -> int:
+    return value if isinstance(value, int) else value[0]

@@ -1,0 +1,188 @@
+"""Pictures to latents and back, whole or in tiles."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nodes.diffusion.files import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_TILE, _OVERLAP = 64, 16
+"""Tiles when memory runs out, in latent pixels."""
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+Report = Callable[[int, int], None]
+"""Called as (tile, tiles); may raise to cancel."""
+
+
+class Autoencoder:
+    """A VAE on its device. Pictures [B,H,W,C] in 0..1 and latents in the VAE's own space are float32 on the CPU."""
+
+    def __init__(self, module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+        self.module: Any = module
+        self.device = device
+        self.dtype = dtype
+        config = self.module.config
+        self.downscale: int = 2 ** (len(config["block_out_channels"]) - 1)
+        self.latent_channels: int = config["latent_channels"]
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """The mean latent of pictures, [B,C,h,w]. What does not divide by the factor is cut off evenly at the sides.
+
+        Falls back to tiles when memory runs out.
+        """
+        x = self._prepared(pixels)
+        try:
+            return torch.cat([self._encode(row) for row in x.split(1)])
+        except RuntimeError as error:
+            _raise_unless_memory(error)
+        _free(self.device)
+        side = _TILE * self.downscale
+        return self.encode_tiled(pixels, side, _OVERLAP * self.downscale)
+
+    def decode(self, samples: Tensor) -> Tensor:
+        """Pictures of latents, [B,H,W,3] in 0..1. Falls back to tiles when memory runs out."""
+        self._check(samples)
+        try:
+            return torch.cat([_pixels(self._decode(row)) for row in samples.split(1)])
+        except RuntimeError as error:
+            _raise_unless_memory(error)
+        _free(self.device)
+        return self.decode_tiled(samples, _TILE, _OVERLAP)
+
+    def decode_tiled(self, samples: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
+        """Pictures of latents by way of tiles of `tile` latent pixels; three tilings are averaged.
+
+        `overlap` latent pixels at tile borders are blended; it is kept to a quarter of the tile.
+        """
+        self._check(samples)
+        return _pixels(
+            _tiled(self._decode, samples, tile, min(overlap, tile // 4), scale=self.downscale, report=report)
+        )
+
+    def encode_tiled(self, pixels: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
+        """The mean latent of pictures by way of tiles of `tile` pixels; three tilings are averaged."""
+        x = self._prepared(pixels)
+        return _tiled(self._encode, x, tile, min(overlap, tile // 4), scale=1 / self.downscale, report=report)
+
+    def _prepared(self, pixels: Tensor) -> Tensor:
+        """[B,H,W,C] in 0..1 as the network's [B,3,h,w] in -1..1."""
+        scale = self.downscale
+        height, width = (n // scale * scale for n in pixels.shape[1:3])
+        if not height or not width:
+            raise WeightsError(
+                f"A picture of {pixels.shape[2]} x {pixels.shape[1]} is too small to encode; "
+                f"each side must be at least {scale} pixels."
+            )
+        top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
+        x = pixels[:, top : top + height, left : left + width, :3].movedim(-1, 1)
+        return (x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x) * 2.0 - 1.0
+
+    @torch.no_grad()
+    def _encode(self, x: Tensor) -> Tensor:
+        latents = self.module.encode(x.to(self.device, self.dtype)).latent_dist.mean
+        return latents.float().cpu()
+
+    @torch.no_grad()
+    def _decode(self, samples: Tensor) -> Tensor:
+        return self.module.decode(samples.to(self.device, self.dtype)).sample.float().cpu()
+
+    def _check(self, samples: Tensor) -> None:
+        if samples.ndim != 4 or samples.shape[1] != self.latent_channels:
+            raise WeightsError(
+                f"This latent has shape {list(samples.shape)}; the VAE takes [B,{self.latent_channels},h,w]. "
+                "Use the VAE of the checkpoint that made it."
+            )
+
+
+def _tiled(
+    work: Callable[[Tensor], Tensor], x: Tensor, tile: int, overlap: int, *, scale: float, report: Report | None
+) -> Tensor:
+    """`work` done tile by tile, in three tilings whose seams fall in different places, averaged.
+
+    Tiles are square, flat and tall ones of the same area. `scale` is how much larger the result is.
+    """
+    shapes = [(max(tile // 2, 1), tile * 2), (tile * 2, max(tile // 2, 1)), (tile, tile)]
+    tilings = [(_starts(x.shape[-2], h, overlap), h, _starts(x.shape[-1], w, overlap), w) for h, w in shapes]
+    total = len(x) * sum(len(tops) * len(lefts) for tops, _, lefts, _ in tilings)
+    done = 0
+    rows: list[Tensor] = []
+    for row in x.split(1):
+        passes: list[Tensor] = []
+        for tops, height, lefts, width in tilings:
+            blend = _Blend(row.shape, scale, overlap)
+            for top, left in itertools.product(tops, lefts):
+                blend.add(work(row[..., top : top + height, left : left + width]), top, left)
+                done += 1
+                if report:
+                    report(done, total)
+            passes.append(blend.result())
+        rows.append(torch.stack(passes).mean(0))
+    return torch.cat(rows)
+
+
+def _starts(size: int, tile: int, overlap: int) -> list[int]:
+    """Where tiles begin on an axis so that each overlaps the one before."""
+    if size <= tile:
+        return [0]
+    step = max(tile - overlap, 1)
+    return [min(start, size - overlap) for start in range(0, size - overlap, step)]
+
+
+class _Blend:
+    """Tiles laid over each other, faded linearly at their edges."""
+
+    def __init__(self, shape: Sequence[int], scale: float, overlap: int) -> None:
+        self._scale = scale
+        self._fade = max(round(overlap * scale), 0)
+        self._size = round(shape[-2] * scale), round(shape[-1] * scale)
+        self._sum: Tensor | None = None
+        self._weight: Tensor | None = None
+
+    def add(self, tile: Tensor, top: int, left: int) -> None:
+        """Lay down a finished tile whose source began at (top, left)."""
+        weight = self._ramp(tile.shape[-2])[:, None] * self._ramp(tile.shape[-1])[None, :]
+        if self._sum is None or self._weight is None:
+            self._sum = tile.new_zeros((*tile.shape[:-2], *self._size))
+            self._weight = tile.new_zeros(self._size)
+        y, x = round(top * self._scale), round(left * self._scale)
+        height, width = tile.shape[-2:]
+        self._sum[..., y : y + height, x : x + width] += tile * weight
+        self._weight[y : y + height, x : x + width] += weight
+
+    def result(self) -> Tensor:
+        """The mean of the tiles, place by place."""
+        assert self._sum is not None
+        assert self._weight is not None
+        return self._sum / self._weight
+
+    def _ramp(self, length: int) -> Tensor:
+        rise = torch.arange(1, length + 1, dtype=torch.float32) / max(self._fade, 1)
+        return rise.clamp(max=1.0) * rise.flip(0).clamp(max=1.0)
+
+
+def _pixels(decoded: Tensor) -> Tensor:
+    """The network's [B,3,H,W] in -1..1 as [B,H,W,3] in 0..1."""
+    return ((decoded + 1.0) / 2.0).clamp(0.0, 1.0).movedim(1, -1).contiguous()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; a CPU says so with a plain RuntimeError."""
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in text for sign in _OUT_OF_MEMORY)
+
+
+def _raise_unless_memory(error: RuntimeError) -> None:
+    if not is_out_of_memory(error):
+        raise error
+
+
+def _free(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,247 @@
+"""Which weights are in memory and on the device: loaded when asked for, moved out when others need the room."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from nodes.diffusion import families, modules
+from nodes.diffusion.controlnet import ActiveControls, ControlModel
+from nodes.diffusion.device import Precision, budget_bytes, free_bytes, pick_device, pick_precisions
+from nodes.diffusion.files import WeightsError, digest
+from nodes.diffusion.patches import Target, WeightPatch
+from nodes.diffusion.resident import Resident
+from nodes.diffusion.unet import UNet
+from nodes.diffusion.vae import Autoencoder, is_out_of_memory
+from nodes.types import Provided
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nodes.diffusion.text_model import TextEncoder
+    from nodes.types import Clip, Conditioning, ControlNet, Model, Patch, Source, Vae
+
+    Load = Callable[[Source, torch.dtype], nn.Module]
+
+_log = logging.getLogger(__name__)
+_HOST = torch.device("cpu")
+_KEPT_FREE_ON_HOST = 1 << 30
+
+
+class Weights(Provided):
+    """Owns the weights of one worker: what is loaded, what is on the device, and with which patches.
+
+    What does not fit the budget is moved out, least recently used first; a module too large for the whole budget goes
+    to the device layer by layer while it computes. Use in any thread: a module serves one at a time.
+    """
+
+    def __init__(
+        self,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+        *,
+        budget: int | None = None,
+    ) -> None:
+        """`budget` bounds the bytes of weights on the device; left out, it is read from the device when needed."""
+        self.device = pick_device(device) if isinstance(device, str) else device
+        self.precisions = pick_precisions(self.device, precision)
+        self._budget = budget
+        self._residents: dict[tuple[Source, torch.dtype], list[Resident]] = {}
+        self._stamps: dict[int, float] = {}
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def network(self, model: Model) -> Iterator[UNet]:
+        """The model's UNet on the device with its patches applied, for as long as the context lasts."""
+        source = model.source
+        dtype = self.precisions.unet
+        if source.family == "sd2" and dtype == torch.float16:
+            dtype = torch.bfloat16 if self.precisions.vae == torch.bfloat16 else torch.float32  # fp16 overflows in it
+        family = families.with_facts(families.family_named(source.family), dict(source.options))
+        with self._use(source, dtype, modules.load_unet, model.patches) as module:
+            yield UNet(module, family, self.device, dtype)
+
+    @contextmanager
+    def text(self, clip: Clip) -> Iterator[list[TextEncoder]]:
+        """The text encoders on the device with their patches applied, in the handle's order."""
+        with ExitStack() as stack:
+            loaded = [
+                stack.enter_context(self._use(source, self.precisions.text, modules.load_text, clip.patches))
+                for source in clip.sources
+            ]
+            yield cast("list[TextEncoder]", loaded)
+
+    @contextmanager
+    def vae(self, vae: Vae) -> Iterator[Autoencoder]:
+        """The autoencoder on the device."""
+        with self._use(vae.source, self.precisions.vae, modules.load_vae) as module:
+            yield Autoencoder(module, self.device, self.precisions.vae)
+
+    @contextmanager
+    def controlnet(self, net: ControlNet) -> Iterator[ControlModel]:
+        """The ControlNet on the device."""
+        with self._use(net.source, self.precisions.unet, modules.load_controlnet) as module:
+            yield ControlModel(module, self.device, self.precisions.unet, net.source.path.name)
+
+    @contextmanager
+    def controls(self, conditionings: Iterable[Conditioning]) -> Iterator[ActiveControls | None]:
+        """All ControlNets that these conditionings name, on the device; None when they name none."""
+        nets = {hint.net: None for one in conditionings for cond in one for hint in cond.controls if hint.strength}
+        if not nets:
+            yield None
+            return
+        with ExitStack() as stack:
+            yield ActiveControls({net: stack.enter_context(self.controlnet(net)) for net in nets})
+
+    @property
+    def loaded_bytes(self) -> int:
+        """Bytes of weights in memory, wherever they are."""
+        return sum(r.nbytes for r in self._each())
+
+    @property
+    def device_bytes(self) -> int:
+        """Bytes of weights on the device."""
+        return sum(r.nbytes for r in self._each() if r.device == self.device and not r.streams)
+
+    def free(self, *, forget: bool = False) -> None:
+        """Move what nobody uses off the device; with `forget`, out of memory altogether."""
+        with self._changed:
+            for resident in [r for r in self._each() if not r.users]:
+                if forget or self.device == _HOST:
+                    self._drop(resident)
+                else:
+                    resident.withdraw()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @contextmanager
+    def _use(
+        self, source: Source, dtype: torch.dtype, load: Load, patches: Sequence[Patch] = ()
+    ) -> Iterator[nn.Module]:
+        wanted = [p for p in patches if isinstance(p, WeightPatch)]
+        resident = self._acquire(source, dtype, load, tuple(p.key for p in wanted))
+        try:
+            with self._numbers(resident):
+                self._place(resident)
+                resident.apply(wanted, Target(source.part, source.family, resident.shapes()))
+                yield resident.module
+        finally:
+            self._release(resident)
+
+    def _acquire(self, source: Source, dtype: torch.dtype, load: Load, keys: tuple[str, ...]) -> Resident:
+        """A module of this source that nobody else uses, marked as used; loads it when there is none.
+
+        A thread that uses it already under other patches gets a second copy, so that two models that differ by a LoRA
+        can work side by side.
+        """
+        with self._changed:
+            while True:
+                copies = self._residents.setdefault((source, dtype), [])
+                mine = [r for r in copies if r.used_by_me()]
+                free = [r for r in copies if not r.users]
+                found = next((r for r in mine if r.applied == keys), None) or next(
+                    (r for r in free if r.applied == keys), free[0] if free else None
+                )
+                if found is None and copies and not mine:
+                    self._changed.wait()
+                    continue
+                if found is None:
+                    found = self._load(source, dtype, load)
+                    copies.append(found)
+                found.users += 1
+                found.owner = threading.get_ident()
+                self._stamps[id(found)] = time.monotonic()
+                return found
+
+    def _release(self, resident: Resident) -> None:
+        with self._changed:
+            resident.users -= 1
+            self._stamps[id(resident)] = time.monotonic()
+            self._changed.notify_all()
+
+    def _load(self, source: Source, dtype: torch.dtype, load: Load) -> Resident:
+        if source.path.is_file() and digest(source.path) != source.digest:
+            raise WeightsError(f"{source.path} has changed since it was opened. Run the workflow again.")
+        size = _stored_bytes(source)
+        self._make_room(_HOST, size)
+        started = time.monotonic()
+        with torch.inference_mode(False), torch.no_grad():
+            resident = Resident(source, load(source, dtype))
+        took = time.monotonic() - started
+        _log.info(
+            "Loaded %s of a %s model, %.0f MB in %.1f s.", source.part, source.family, resident.nbytes / 1e6, took
+        )
+        return resident
+
+    def _place(self, resident: Resident) -> None:
+        if self.device in (_HOST, resident.device):
+            return
+        with self._changed:
+            fits = self._make_room(self.device, resident.nbytes)
+            if not fits:
+                _log.warning(
+                    "%s (%.0f MB) does not fit the %.0f MB there are; its layers go to the device one by one.",
+                    resident.source.path.name, resident.nbytes / 1e6, self._limit(self.device) / 1e6,
+                )  # fmt: skip
+            resident.place(self.device, stream=not fits)
+
+    def _make_room(self, device: torch.device, size: int) -> bool:
+        """Move unused modules out, least recently used first, until `size` bytes fit. Says whether they do."""
+        idle = sorted((r for r in self._each() if not r.users), key=lambda r: self._stamps.get(id(r), 0.0))
+        for resident in idle:
+            if self._taken(device) + size <= self._limit(device):
+                break
+            if device == _HOST:
+                self._drop(resident)
+            elif resident.device == device:
+                resident.withdraw()
+        return self._taken(device) + size <= self._limit(device)
+
+    def _taken(self, device: torch.device) -> int:
+        return self.loaded_bytes if device == _HOST else self.device_bytes
+
+    def _limit(self, device: torch.device) -> int:
+        """How many bytes of weights may be there, with what is there now."""
+        if device == self.device and self._budget is not None:
+            return self._budget
+        if device == _HOST:
+            return self.loaded_bytes + max(free_bytes(_HOST) - _KEPT_FREE_ON_HOST, 0)
+        return self.device_bytes + budget_bytes(device)
+
+    def _drop(self, resident: Resident) -> None:
+        for copies in self._residents.values():
+            if resident in copies:
+                copies.remove(resident)
+        self._stamps.pop(id(resident), None)
+
+    def _each(self) -> list[Resident]:
+        return [r for copies in self._residents.values() for r in copies]
+
+    @contextmanager
+    def _numbers(self, resident: Resident) -> Iterator[None]:
+        """Turn an out-of-memory error that no fallback caught into a sentence with figures."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise WeightsError(
+                f"Out of memory on {self.device} while using {resident.source.path.name}: {_gb(self.device_bytes)} of "
+                f"weights are loaded and {_gb(free_bytes(self.device))} are free. Use a smaller picture or batch."
+            ) from error
+
+
+def _stored_bytes(source: Source) -> int:
+    """About how many bytes a source will take: what its file says, an upper bound for parts of a file."""
+    files = modules.part_files(source.path, source.part) if source.path.is_dir() else (source.path,)
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
