@@ -1,0 +1,133 @@
+"""Pictures as files' bytes, with the workflow that made them inside."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image as Pil
+from PIL.PngImagePlugin import PngInfo
+
+from nodes.pictures.resize import to_bytes
+from nodes.types import NodeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Metadata = Mapping[str, str]
+"""JSON texts by name: "prompt", "workflow"."""
+
+WEBP_METHODS: Mapping[str, int] = {"default": 4, "fastest": 0, "slowest": 6}
+_MAKE, _MODEL = 0x010F, 0x0110
+
+
+def metadata(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> Metadata:
+    """What is written into a picture: the prompt, and each further thing under its own name.
+
+    Names that a PNG's text cannot have are left out.
+    """
+    found = {**({} if prompt is None else {"prompt": prompt}), **(extra or {})}
+    return {name: json.dumps(value) for name, value in found.items() if _is_keyword(name)}
+
+
+def _is_keyword(name: str) -> bool:
+    return 0 < len(name) < 80 and name.isprintable() and name.isascii() and name.strip() == name
+
+
+def pil_of(pixels: Tensor) -> Pil.Image:
+    """One picture [H,W,C] for Pillow: grey, RGB or RGBA."""
+    levels = to_bytes(pixels)
+    return Pil.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels)
+
+
+def png(pixels: Tensor, texts: Metadata, compress_level: int = 4) -> bytes:
+    """One picture [H,W,C] as a PNG."""
+    buffer = io.BytesIO()
+    pil_of(pixels).save(buffer, "PNG", pnginfo=_png_info(texts), compress_level=compress_level)
+    return buffer.getvalue()
+
+
+def animated_png(frames: Sequence[Tensor], texts: Metadata, fps: float, compress_level: int = 4) -> bytes:
+    """Pictures [H,W,C] as an animated PNG. Its texts are behind the first frame, as other programs place them."""
+    first, *rest = [pil_of(frame) for frame in frames]
+    info = PngInfo()
+    for name, text in texts.items():
+        data = name.encode("latin-1") + b"\x00" + text.encode("latin-1")
+        info.add(b"comf", data, after_idat=True)
+    buffer = io.BytesIO()
+    first.save(
+        buffer,
+        "PNG",
+        pnginfo=info,
+        compress_level=compress_level,
+        save_all=True,
+        append_images=rest,
+        duration=int(1000 / fps),
+    )
+    return buffer.getvalue()
+
+
+def webp(
+    frames: Sequence[Tensor],
+    texts: Metadata,
+    *,
+    fps: float = 1.0,
+    lossless: bool = True,
+    quality: int = 80,
+    method: str = "default",
+) -> bytes:
+    """Pictures [H,W,C] as a WebP, animated when there are several. Its texts are in EXIF, as `name:JSON`."""
+    first, *rest = [pil_of(frame) for frame in frames]
+    _check_side("WebP", first, 16_383)
+    buffer = io.BytesIO()
+    animation: dict[str, Any] = {"save_all": True, "append_images": rest, "duration": int(1000 / fps)} if rest else {}
+    first.save(
+        buffer,
+        "WEBP",
+        exif=_exif(first, texts),
+        lossless=lossless,
+        quality=quality,
+        method=WEBP_METHODS[method],
+        **animation,
+    )
+    return buffer.getvalue()
+
+
+def jpeg(pixels: Tensor, texts: Metadata, quality: int = 95) -> bytes:
+    """One picture [H,W,C] as a JPEG, without alpha. Its texts are in EXIF, as `name:JSON`."""
+    picture = pil_of(pixels[..., :3])
+    _check_side("JPEG", picture, 65_500)
+    exif = _exif(picture, texts)
+    # A JPEG segment holds 64 kB at most: a long workflow is left out rather than the picture lost.
+    extra: dict[str, Any] = {"exif": exif} if len(exif.tobytes()) < 65_500 else {}
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality, **extra)
+    return buffer.getvalue()
+
+
+def _check_side(what: str, picture: Pil.Image, limit: int) -> None:
+    if max(picture.size) > limit:
+        width, height = picture.size
+        raise NodeError(f"A {what} has at most {limit} pixels a side, this picture {width} x {height}; save a PNG.")
+
+
+def _png_info(texts: Metadata) -> PngInfo:
+    info = PngInfo()
+    for name, text in texts.items():
+        info.add_text(name, text)
+    return info
+
+
+def _exif(picture: Pil.Image, texts: Metadata) -> Pil.Exif:
+    """The prompt in Model, everything else in the tags below Make, one each."""
+    exif = picture.getexif()
+    tag = _MAKE
+    for name, text in texts.items():
+        if name == "prompt":
+            exif[_MODEL] = f"prompt:{text}"
+        else:
+            exif[tag] = f"{name}:{text}"
+            tag -= 1
+    return exif
