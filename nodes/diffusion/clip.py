@@ -46,15 +46,31 @@ def encode(
 
     Raises WeightsError when an embedding is made for another family.
     """
-    encoded: list[Encoded] = []
+    texts = [large_text if s.part == _LARGE and large_text is not None else text for s in clip.sources]
     with weights.text(clip) as encoders:
-        for source, encoder in zip(clip.sources, encoders, strict=True):
-            mine = large_text if source.part == _LARGE and large_text is not None else text
-            sections = tokenize(source, mine, length=encoder.length, width=encoder.width, locate=locate)
-            encoded.append(_encode(source, encoder, sections, clip.stop_at_layer))
+        work = list(zip(clip.sources, encoders, strict=True))
+        every = [
+            tokenize(source, mine, length=encoder.length, width=encoder.width, locate=locate)
+            for (source, encoder), mine in zip(work, texts, strict=True)
+        ]
+        if large_text is not None:
+            every = _as_long(work, every)
+        encoded = [
+            _encode(source, encoder, sections, clip.stop_at_layer)
+            for (source, encoder), sections in zip(work, every, strict=True)
+        ]
     shortest = min(e.tokens.shape[1] for e in encoded)
     joined = torch.cat([e.tokens[:, :shortest] for e in encoded], dim=-1)
     return Encoded(joined, encoded[-1].pooled)
+
+
+def _as_long(work: Sequence[tuple[Source, TextEncoder]], every: Sequence[list[list[Token]]]) -> list[list[list[Token]]]:
+    """Chunks for each encoder, filled up with empty ones to the same number."""
+    most = max(len(sections) for sections in every)
+    return [
+        sections + tokenize(source, "", length=encoder.length) * (most - len(sections))
+        for (source, encoder), sections in zip(work, every, strict=True)
+    ]
 
 
 def tokenize(
@@ -114,7 +130,6 @@ def _encode(source: Source, encoder: TextEncoder, sections: list[list[Token]], s
     return Encoded(hidden.reshape(1, -1, hidden.shape[-1]), pooled[:1])
 
 
-@torch.no_grad()
 def _run(
     encoder: TextEncoder, rows: Sequence[Sequence[Token]], end: int, layer: int, *, normed: bool
 ) -> tuple[Tensor, Tensor]:
@@ -127,7 +142,8 @@ def _run(
         for place, token in enumerate(row)
         if isinstance(token.value, torch.Tensor)
     ]
-    hidden, pooled = encoder(ids.to(device), end, layer, normed=normed, vectors=vectors)
+    with torch.no_grad():
+        hidden, pooled = encoder(ids.to(device), end, layer, normed=normed, vectors=vectors)
     return hidden.float().cpu(), pooled.float().cpu()
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn import functional
 
 from nodes.diffusion.files import WeightsError
 from nodes.diffusion.network import Residuals
@@ -34,7 +33,6 @@ class ControlModel:
         self._hint_scale = 2 ** (len(config["conditioning_embedding_out_channels"]) - 1)
         self._fitted: dict[tuple[int, tuple[int, ...]], tuple[ControlHint, Tensor]] = {}
 
-    @torch.no_grad()
     def residuals(self, hint: ControlHint, x: Tensor, timestep: Tensor, inputs: Inputs) -> tuple[list[Tensor], Tensor]:
         """What the net adds to each level on the way down and to the middle, at the hint's strength."""
         self._check(x, inputs)
@@ -45,15 +43,16 @@ class ControlModel:
                 "time_ids": inputs.time_ids.to(self.device, torch.float32),
             }
         assert inputs.context is not None
-        down, mid = self.module(
-            x[:, : self._channels].to(self.device, self.dtype),
-            timestep.to(self.device),
-            encoder_hidden_states=inputs.context.to(self.device, self.dtype),
-            controlnet_cond=self._hint(hint, x),
-            conditioning_scale=1.0,
-            added_cond_kwargs=added,
-            return_dict=False,
-        )
+        with torch.no_grad():
+            down, mid = self.module(
+                x[:, : self._channels].to(self.device, self.dtype),
+                timestep.to(self.device),
+                encoder_hidden_states=inputs.context.to(self.device, self.dtype),
+                controlnet_cond=self._hint(hint, x),
+                conditioning_scale=1.0,
+                added_cond_kwargs=added,
+                return_dict=False,
+            )
         return [r.float() * hint.strength for r in down], mid.float() * hint.strength
 
     def _hint(self, hint: ControlHint, x: Tensor) -> Tensor:
@@ -106,4 +105,4 @@ def _fit(picture: Tensor, size: tuple[int, int]) -> Tensor:
     elif width * size[0] < height * size[1]:
         margin = round((height - height * (size[0] / size[1]) * (width / height)) / 2)
         picture = picture[..., margin : height - margin, :]
-    return functional.interpolate(picture.float(), size, mode="nearest-exact")
+    return torch.nn.functional.interpolate(picture.float(), size, mode="nearest-exact")

@@ -140,7 +140,17 @@ def load_unet(source: Source, dtype: torch.dtype) -> nn.Module:
 
     weights = unet_weights(source)
     module = _empty(lambda: UNet2DConditionModel(**_accepted(UNet2DConditionModel, weights.config)))
-    return filled(module, weights.tensors(), dtype, source.path, also=_class_labels(weights))
+    tensors = _stored(weights.tensors(), dict(source.options).get("stored"))
+    return filled(module, tensors, dtype, source.path, also=_class_labels(weights))
+
+
+def _stored(tensors: Iterator[tuple[str, Tensor]], dtype: str | None) -> Iterator[tuple[str, Tensor]]:
+    """Tensors rounded to what they would be when kept in a smaller dtype ("fp8_e4m3fn", ...)."""
+    import torch  # noqa: PLC0415
+
+    small = {"fp8_e4m3fn": torch.float8_e4m3fn, "fp8_e5m2": torch.float8_e5m2}.get(dtype or "")
+    for name, tensor in tensors:
+        yield name, tensor if small is None else tensor.to(small).float()
 
 
 def load_vae(source: Source, dtype: torch.dtype) -> nn.Module:

@@ -34,21 +34,21 @@ class UNet:
         self._adds = config.get("addition_embed_type") == "text_time"
         self._labels = config.get("class_embed_type") == "projection"
 
-    @torch.no_grad()
     def __call__(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
         """The network's raw output for x [B,C,h,w] at `timestep` [B], float32 in and out, on `device`."""
         if inputs.concat is not None:
             x = torch.cat([x, inputs.concat.to(x)], dim=1)
         self._check(x, inputs)
-        output = self.module(
-            self._cast(x),
-            timestep.to(self.device),
-            encoder_hidden_states=self._cast(inputs.context),
-            class_labels=self._cast(inputs.pooled) if self._labels else None,
-            added_cond_kwargs=self._added(inputs) if self._adds else None,
-            return_dict=False,
-            **self._residuals(inputs),
-        )
+        with torch.no_grad():
+            output = self.module(
+                self._cast(x),
+                timestep.to(self.device),
+                encoder_hidden_states=self._cast(inputs.context),
+                class_labels=self._cast(inputs.pooled) if self._labels else None,
+                added_cond_kwargs=self._added(inputs) if self._adds else None,
+                return_dict=False,
+                **self._residuals(inputs),
+            )
         return output[0].float()
 
     def _cast(self, tensor: Tensor | None) -> Tensor | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from nodes.diffusion.files import WeightsError
+from nodes.types import Source, Vae
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,8 +19,34 @@ _TILE, _OVERLAP = 64, 16
 """Tiles when memory runs out, in latent pixels."""
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
+PIXEL_SPACE = Vae(Source(Path("pixel_space"), "pixel_space", "vae", "pixel_space"))
+"""A VAE that is none: its latents are the pictures, in -1..1."""
+
 Report = Callable[[int, int], None]
 """Called as (tile, tiles); may raise to cancel."""
+
+
+class PixelSpace:
+    """Stands for a VAE where latents are pictures."""
+
+    downscale = 1
+    latent_channels = 3
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """The pictures in -1..1, [B,3,H,W]."""
+        return pixels[..., :3].movedim(-1, 1) * 2.0 - 1.0
+
+    def decode(self, samples: Tensor) -> Tensor:
+        """The pictures in 0..1, [B,H,W,3]."""
+        return _pixels(samples)
+
+    def decode_tiled(self, samples: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:  # noqa: ARG002
+        """The same as `decode`."""
+        return self.decode(samples)
+
+    def encode_tiled(self, pixels: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:  # noqa: ARG002
+        """The same as `encode`."""
+        return self.encode(pixels)
 
 
 class Autoencoder:
@@ -84,14 +112,13 @@ class Autoencoder:
         x = pixels[:, top : top + height, left : left + width, :3].movedim(-1, 1)
         return (x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x) * 2.0 - 1.0
 
-    @torch.no_grad()
     def _encode(self, x: Tensor) -> Tensor:
-        latents = self.module.encode(x.to(self.device, self.dtype)).latent_dist.mean
-        return latents.float().cpu()
+        with torch.no_grad():
+            return self.module.encode(x.to(self.device, self.dtype)).latent_dist.mean.float().cpu()
 
-    @torch.no_grad()
     def _decode(self, samples: Tensor) -> Tensor:
-        return self.module.decode(samples.to(self.device, self.dtype)).sample.float().cpu()
+        with torch.no_grad():
+            return self.module.decode(samples.to(self.device, self.dtype)).sample.float().cpu()
 
     def _check(self, samples: Tensor) -> None:
         if samples.ndim != 4 or samples.shape[1] != self.latent_channels:

@@ -18,7 +18,7 @@ from nodes.diffusion.files import WeightsError, digest
 from nodes.diffusion.patches import Target, WeightPatch
 from nodes.diffusion.resident import Resident
 from nodes.diffusion.unet import UNet
-from nodes.diffusion.vae import Autoencoder, is_out_of_memory
+from nodes.diffusion.vae import PIXEL_SPACE, Autoencoder, PixelSpace, is_out_of_memory
 from nodes.types import Provided
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Load = Callable[[Source, torch.dtype], nn.Module]
 
 _log = logging.getLogger(__name__)
-_HOST = torch.device("cpu")
 _KEPT_FREE_ON_HOST = 1 << 30
 
 
@@ -51,6 +50,7 @@ class Weights(Provided):
         """`budget` bounds the bytes of weights on the device; left out, it is read from the device when needed."""
         self.device = pick_device(device) if isinstance(device, str) else device
         self.precisions = pick_precisions(self.device, precision)
+        self._host = torch.device("cpu")
         self._budget = budget
         self._residents: dict[tuple[Source, torch.dtype], list[Resident]] = {}
         self._stamps: dict[int, float] = {}
@@ -78,8 +78,11 @@ class Weights(Provided):
             yield cast("list[TextEncoder]", loaded)
 
     @contextmanager
-    def vae(self, vae: Vae) -> Iterator[Autoencoder]:
+    def vae(self, vae: Vae) -> Iterator[Autoencoder | PixelSpace]:
         """The autoencoder on the device."""
+        if vae == PIXEL_SPACE:
+            yield PixelSpace()
+            return
         with self._use(vae.source, self.precisions.vae, modules.load_vae) as module:
             yield Autoencoder(module, self.device, self.precisions.vae)
 
@@ -113,7 +116,7 @@ class Weights(Provided):
         """Move what nobody uses off the device; with `forget`, out of memory altogether."""
         with self._changed:
             for resident in [r for r in self._each() if not r.users]:
-                if forget or self.device == _HOST:
+                if forget or self.device == self._host:
                     self._drop(resident)
                 else:
                     resident.withdraw()
@@ -169,7 +172,7 @@ class Weights(Provided):
         if source.path.is_file() and digest(source.path) != source.digest:
             raise WeightsError(f"{source.path} has changed since it was opened. Run the workflow again.")
         size = _stored_bytes(source)
-        self._make_room(_HOST, size)
+        self._make_room(self._host, size)
         started = time.monotonic()
         with torch.inference_mode(False), torch.no_grad():
             resident = Resident(source, load(source, dtype))
@@ -180,7 +183,7 @@ class Weights(Provided):
         return resident
 
     def _place(self, resident: Resident) -> None:
-        if self.device in (_HOST, resident.device):
+        if self.device in (self._host, resident.device):
             return
         with self._changed:
             fits = self._make_room(self.device, resident.nbytes)
@@ -197,21 +200,21 @@ class Weights(Provided):
         for resident in idle:
             if self._taken(device) + size <= self._limit(device):
                 break
-            if device == _HOST:
+            if device == self._host:
                 self._drop(resident)
             elif resident.device == device:
                 resident.withdraw()
         return self._taken(device) + size <= self._limit(device)
 
     def _taken(self, device: torch.device) -> int:
-        return self.loaded_bytes if device == _HOST else self.device_bytes
+        return self.loaded_bytes if device == self._host else self.device_bytes
 
     def _limit(self, device: torch.device) -> int:
         """How many bytes of weights may be there, with what is there now."""
         if device == self.device and self._budget is not None:
             return self._budget
-        if device == _HOST:
-            return self.loaded_bytes + max(free_bytes(_HOST) - _KEPT_FREE_ON_HOST, 0)
+        if device == self._host:
+            return self.loaded_bytes + max(free_bytes(self._host) - _KEPT_FREE_ON_HOST, 0)
         return self.device_bytes + budget_bytes(device)
 
     def _drop(self, resident: Resident) -> None:
