@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nodes.diffusion.network import Inputs, Residuals
+from nodes.diffusion.vae import is_out_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,8 +90,8 @@ class Evaluator:
             return self._halves(x, sigma, group, changes)
         try:
             return self._ask_at_once(x, sigma, group, changes)
-        except torch.OutOfMemoryError:
-            if count == 1:
+        except RuntimeError as error:
+            if count == 1 or not is_out_of_memory(error):
                 raise
             self._limit = (count * len(x)) // 2
         return self._halves(x, sigma, group, changes)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from torch import Tensor
 
@@ -102,7 +103,7 @@ class CfgGuide:
         return self.hooks.guided(Guess(x, sigma, x0["positive"], uncond, self.scale, prediction, ask))
 
 
-# Ways to mix, and changes after mixing.
+# What model handles can name.
 
 
 def rescaled(multiplier: float) -> Mix:
@@ -118,3 +119,29 @@ def rescaled(multiplier: float) -> Mix:
         return base - (fitted * multiplier + v * (1 - multiplier)) * unit
 
     return mix
+
+
+CHANGES: MappingProxyType[str, Callable[..., Hooks]] = MappingProxyType(
+    {
+        "rescale_cfg": lambda multiplier: Hooks(mix=rescaled(multiplier)),
+    }
+)
+"""Changes to guidance by name; each takes its parameters and gives hooks that hold this change alone."""
+
+
+def hooks_named(names: Iterable[tuple[str, Mapping[str, float]]]) -> Hooks:
+    """All named changes, in order; of several ways to mix the last one counts.
+
+    Raises KeyError for a name that is not in CHANGES.
+    """
+    total = NO_HOOKS
+    for name, parameters in names:
+        change = CHANGES[name](**parameters)
+        total = replace(
+            total,
+            mix=total.mix if change.mix is cfg else change.mix,
+            before=(*total.before, *change.before),
+            after=(*total.after, *change.after),
+            needs_uncond=total.needs_uncond or change.needs_uncond,
+        )
+    return total

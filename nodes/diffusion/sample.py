@@ -13,6 +13,7 @@ from nodes.diffusion.guidance import NO_HOOKS, CfgGuide
 from nodes.diffusion.prediction import prediction as prediction_of
 from nodes.diffusion.regions import place
 from nodes.diffusion.samplers import Run, algorithm
+from nodes.types import NodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -146,12 +147,12 @@ def _out(network: Network, x: Tensor) -> Tensor:
 def fit_empty(latent: Tensor, form: LatentFormat) -> Tensor:
     """The latent with the network's channels: an empty one fits every network, another one has to have them.
 
-    Raises ValueError when it has not.
+    Raises NodeError when it has not.
     """
     if latent.shape[1] == form.channels:
         return latent
     if latent.any():
-        raise ValueError(
+        raise NodeError(
             f"The latent has {latent.shape[1]} channels and the model works with {form.channels}; "
             "encode the picture with the VAE that belongs to this model."
         )

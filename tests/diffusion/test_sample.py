@@ -12,7 +12,7 @@ from nodes.diffusion.guidance import CfgGuide, Hooks
 from nodes.diffusion.network import LatentFormat, Parametrization
 from nodes.diffusion.sample import Sampled, fit_empty, fit_mask, run, sample
 from nodes.diffusion.samplers import NAMES
-from nodes.types import Conditioning
+from nodes.types import Conditioning, NodeError
 from tests.diffusion.toy_networks import ToyNetwork, saying
 
 SHAPE = (1, 4, 8, 8)
@@ -145,7 +145,7 @@ def test_an_empty_latent_is_not_scaled_and_fits_every_network() -> None:
 
 
 def test_a_latent_of_another_model_is_told() -> None:
-    with pytest.raises(ValueError, match="The latent has 16 channels and the model works with 4"):
+    with pytest.raises(NodeError, match="The latent has 16 channels and the model works with 4"):
         fit_empty(torch.ones(1, 16, 8, 8), LatentFormat())
 
 

@@ -1,0 +1,195 @@
+"""The sampling nodes, on a tiny real UNet that goes through the real loader."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nodes import sampling
+from nodes.define import Cancelled
+from nodes.diffusion import noise as noises
+from nodes.diffusion import options
+from nodes.diffusion.weights import Weights
+from nodes.types import Cond, Conditioning, Latent, Model, NodeError, Source
+
+_TINY = {
+    "sample_size": 8,
+    "in_channels": 4,
+    "out_channels": 4,
+    "layers_per_block": 1,
+    "block_out_channels": (32, 64),
+    "norm_num_groups": 8,
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    "cross_attention_dim": 32,
+    "attention_head_dim": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny UNet with random weights, as diffusers saves it."""
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    torch.manual_seed(1)
+    unet = UNet2DConditionModel(**_TINY)  # pyright: ignore[reportArgumentType]
+    with torch.no_grad():
+        for parameter in unet.parameters():
+            parameter.normal_(0, 0.1)
+    path = tmp_path_factory.mktemp("model")
+    unet.save_pretrained(path / "unet")
+    return path
+
+
+@pytest.fixture
+def model(folder: Path) -> Model:
+    return Model(Source(folder, "tiny", "unet", "sd15"))
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    return Weights("cpu", "fp32")
+
+
+def prompt(seed: int) -> Conditioning:
+    return Conditioning((Cond(torch.randn(1, 77, 32, generator=torch.Generator().manual_seed(seed))),))
+
+
+POSITIVE, NEGATIVE = prompt(1), prompt(2)
+EMPTY = Latent(torch.zeros(1, 4, 8, 8))
+GREY = Latent(torch.full((1, 4, 8, 8), 2.0))
+
+
+@pytest.fixture
+def draw(ctx: Any, weights: Weights, model: Model) -> Any:
+    """KSampler with few steps."""
+
+    def call(**changes: Any) -> Latent:
+        given = {"steps": 4, "cfg": 5.0, "positive": POSITIVE, "negative": NEGATIVE, "latent_image": EMPTY}
+        return sampling.ksampler(**{"ctx": ctx, "weights": weights, "model": model, **given, **changes})
+
+    return call
+
+
+@pytest.fixture
+def draw_part(ctx: Any, weights: Weights, model: Model) -> Any:
+    """KSamplerAdvanced with few steps."""
+
+    def call(**changes: Any) -> Latent:
+        given = {"steps": 4, "cfg": 5.0, "positive": POSITIVE, "negative": NEGATIVE, "latent_image": EMPTY}
+        return sampling.ksampler_advanced(**{"ctx": ctx, "weights": weights, "model": model, **given, **changes})
+
+    return call
+
+
+def test_a_seed_gives_one_latent(draw: Any) -> None:
+    assert torch.equal(draw(seed=1).samples, draw(seed=1).samples)
+    assert not torch.equal(draw(seed=1).samples, draw(seed=2).samples)
+
+
+def test_every_setting_matters(draw: Any) -> None:
+    found = [
+        draw(),
+        draw(cfg=6.0),
+        draw(steps=5),
+        draw(sampler_name="heun"),
+        draw(scheduler="karras"),
+        draw(positive=NEGATIVE),
+        draw(negative=POSITIVE),
+        draw(latent_image=GREY, denoise=0.5),
+        draw(latent_image=GREY, denoise=0.75),
+    ]
+
+    for i, one in enumerate(found):
+        assert not any(torch.equal(one.samples, other.samples) for other in found[i + 1 :])
+
+
+def test_nothing_is_denoised_at_zero(draw: Any) -> None:
+    assert torch.equal(draw(latent_image=GREY, denoise=0.0).samples, GREY.samples)
+
+
+def test_the_latent_keeps_its_mask_and_its_places(draw: Any) -> None:
+    given = replace(GREY, noise_mask=torch.ones(1, 1, 8, 8), batch_index=(3,))
+
+    found = draw(latent_image=given)
+
+    assert found.noise_mask is given.noise_mask
+    assert found.batch_index == (3,)
+
+
+def test_a_mask_keeps_the_rest(draw: Any) -> None:
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1.0
+
+    found = draw(latent_image=replace(GREY, noise_mask=mask), steps=8)
+
+    torch.testing.assert_close(found.samples[..., 5:], GREY.samples[..., 5:])
+    assert not torch.allclose(found.samples[..., :3], GREY.samples[..., :3], atol=0.1)
+
+
+def test_one_picture_of_a_batch_can_be_drawn_again(draw: Any) -> None:
+    three = draw(latent_image=Latent(torch.zeros(3, 4, 8, 8)))
+
+    third = draw(latent_image=Latent(torch.zeros(1, 4, 8, 8), batch_index=(2,)))
+
+    torch.testing.assert_close(third.samples, three.samples[2:], rtol=1e-3, atol=1e-3)
+
+
+def test_progress_counts_steps_with_previews(draw: Any, ctx: Any) -> None:
+    draw(steps=3)
+
+    assert [(step, steps) for step, steps, _ in ctx.steps] == [(1, 3), (2, 3), (3, 3)]
+    assert all(preview.data.startswith(b"\xff\xd8") for _, _, preview in ctx.steps)
+
+
+def test_cancelling_ends_the_run(draw: Any, ctx: Any) -> None:
+    ctx.stopped = True
+
+    with pytest.raises(Cancelled):
+        draw()
+    assert ctx.steps == []
+
+
+def test_a_latent_of_another_kind_of_model_is_told(draw: Any) -> None:
+    with pytest.raises(NodeError, match="16 channels"):
+        draw(latent_image=Latent(torch.ones(1, 16, 8, 8)))
+
+
+def test_two_samplers_can_share_a_run(draw: Any, draw_part: Any) -> None:
+    first = draw_part(end_at_step=2, return_with_leftover_noise="enable", noise_seed=7, scheduler="normal")
+    second = draw_part(
+        add_noise="disable", start_at_step=2, noise_seed=7, scheduler="normal", latent_image=Latent(first.samples)
+    )
+
+    torch.testing.assert_close(second.samples, draw(seed=7, scheduler="normal").samples, rtol=1e-3, atol=1e-3)
+
+
+def test_an_early_end_without_leftover_noise_is_complete(draw_part: Any) -> None:
+    left = draw_part(end_at_step=1, return_with_leftover_noise="enable", scheduler="normal").samples
+    done = draw_part(end_at_step=1, return_with_leftover_noise="disable", scheduler="normal").samples
+
+    # Euler goes straight from the noise to x0: whole, or as far as the second level of four.
+    start = noises.initial((1, 4, 8, 8), 0) * (1 + 14.614641**2) ** 0.5 / 0.18215
+    torch.testing.assert_close(left, start + (done - start) * (1 - 2.918307 / 14.614641), rtol=1e-4, atol=1e-3)
+
+
+def test_starting_after_the_end_changes_nothing(draw_part: Any) -> None:
+    assert torch.equal(draw_part(latent_image=GREY, start_at_step=4).samples, GREY.samples)
+
+
+def test_a_handle_may_change_what_the_model_predicts(draw: Any, model: Model) -> None:
+    as_velocity = draw(model=options.with_parametrization(model, kind="v"))
+
+    assert as_velocity.samples.isfinite().all()
+    assert not torch.equal(as_velocity.samples, draw().samples)
+    assert torch.equal(draw(model=options.with_parametrization(model, kind="eps")).samples, draw().samples)
+
+
+def test_a_handle_may_change_guidance(draw: Any, model: Model) -> None:
+    rescaled = draw(model=options.with_guidance(model, "rescale_cfg", multiplier=0.7))
+
+    assert not torch.equal(rescaled.samples, draw().samples)
