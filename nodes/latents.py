@@ -1,4 +1,4 @@
-"""Latents: making, resizing, masking, keeping in files."""
+"""Latents: resizing, masking, keeping in files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,6 @@ from nodes.widgets import Choice, Files, Range
 
 _Side = Annotated[int, Range(0, 16384, step=8)]
 _FORMAT = "latent_format_version_0"
-
-
-@node(id="EmptyLatentImage", title="Empty Latent Image", category="latent")
-def empty_latent_image(
-    *,
-    width: Annotated[int, Range(16, 16384, step=8)] = 512,
-    height: Annotated[int, Range(16, 16384, step=8)] = 512,
-    batch_size: Annotated[int, Range(1, 4096)] = 1,
-) -> Latent:
-    """A latent of nothing, to draw new pictures in."""
-    return Latent(torch.zeros((batch_size, 4, height // 8, width // 8)))
 
 
 @node(id="LatentUpscale", title="Upscale Latent", category="latent")

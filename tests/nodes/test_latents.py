@@ -29,10 +29,6 @@ def arc(a: torch.Tensor, b: torch.Tensor, t: float) -> torch.Tensor:
     return length * (math.cos(t * angle) * u + math.sin(t * angle) * across / across.norm())
 
 
-def test_an_empty_latent_is_an_eighth_of_the_picture() -> None:
-    assert latents.empty_latent_image(width=520, height=264, batch_size=3).samples.shape == (3, 4, 33, 65)
-
-
 @pytest.mark.parametrize(
     ("width", "height", "expected"),
     [(0, 0, (8, 12)), (192, 0, (16, 24)), (0, 64, (8, 12)), (16, 16, (8, 8)), (200, 88, (11, 25))],
