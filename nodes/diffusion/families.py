@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nodes.diffusion import ldm
 from nodes.diffusion.files import Shapes, WeightsError
 from nodes.diffusion.network import LatentFormat, Parametrization
 
@@ -170,7 +171,7 @@ def text_config(shapes: Shapes) -> Config:
         raise WeightsError("These weights are no CLIP text encoder.")
     vocabulary, width = table
     open_clip = any(".in_proj_" in name for name in shapes)
-    projection = shapes.get("text_projection.weight")
+    projection = shapes.get("text_projection.weight") or shapes.get(ldm.TRANSPOSED, ())[::-1]
     return {
         "vocab_size": vocabulary,
         "hidden_size": width,

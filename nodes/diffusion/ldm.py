@@ -57,12 +57,64 @@ _OPEN_CLIP = {
 }
 
 
+TRANSPOSED = "text_projection.transposed"
+"""OpenCLIP's text projection, which is written the other way round."""
+
+
 def unet_names(names: Collection[str]) -> dict[str, str]:
     """diffusers' name of each tensor of an LDM UNet (names without their prefix)."""
     blocks = dict(_blocks(names))
     # Class labels of unCLIP and sizes of SDXL share one name here; context tells them apart (see families).
     blocks |= {"label_emb.0.0": "add_embedding.linear_1", "label_emb.0.2": "add_embedding.linear_2"}
     return _renamed(names, blocks | _EMBEDDINGS)
+
+
+def unet_originals(names: Collection[str]) -> dict[str, str]:
+    """LDM's name of each tensor of a UNet under diffusers' names: the other way round."""
+    found: dict[str, str] = {}
+    blocks = dict(_originals(names))
+    inner = {ours: theirs for theirs, ours in _RESNET.items()}
+    for name in names:
+        parts = name.split(".")
+        for length in range(len(parts) - 1, 0, -1):
+            to = blocks.get(".".join(parts[:length]))
+            if to is not None:
+                stem, _, end = ".".join(parts[length:]).rpartition(".")
+                stem = inner.get(stem, stem) if ".resnets." in name else stem
+                found[name] = ".".join(p for p in (to, stem, end) if p)
+                break
+    return found
+
+
+def _originals(names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(diffusers prefix, LDM prefix) of every block of a UNet, by counting its blocks in order."""
+    yield from ((ours, theirs) for theirs, ours in _EMBEDDINGS.items())
+    yield from (("add_embedding.linear_1", "label_emb.0.0"), ("add_embedding.linear_2", "label_emb.0.2"))
+    prefixes = {".".join(n.split(".")[:4]) for n in names} | {".".join(n.split(".")[:5]) for n in names}
+    index = 1
+    for level in _numbered(names, "down_blocks"):
+        for layer in _numbered(names, f"down_blocks.{level}.resnets"):
+            yield f"down_blocks.{level}.resnets.{layer}", f"input_blocks.{index}.0"
+            yield f"down_blocks.{level}.attentions.{layer}", f"input_blocks.{index}.1"
+            index += 1
+        if f"down_blocks.{level}.downsamplers.0.conv" in prefixes:
+            yield f"down_blocks.{level}.downsamplers.0.conv", f"input_blocks.{index}.0.op"
+            index += 1
+    yield from (("mid_block.resnets.0", "middle_block.0"), ("mid_block.attentions.0", "middle_block.1"))
+    yield "mid_block.resnets.1", "middle_block.2"
+    index = 0
+    for level in _numbered(names, "up_blocks"):
+        for layer in _numbered(names, f"up_blocks.{level}.resnets"):
+            yield f"up_blocks.{level}.resnets.{layer}", f"output_blocks.{index}.0"
+            yield f"up_blocks.{level}.attentions.{layer}", f"output_blocks.{index}.1"
+            index += 1
+        place = 2 if _numbered(names, f"up_blocks.{level}.attentions") else 1
+        yield f"up_blocks.{level}.upsamplers.0.conv", f"output_blocks.{index - 1}.{place}.conv"
+
+
+def _numbered(names: Collection[str], stem: str) -> list[int]:
+    pattern = re.compile(re.escape(stem) + r"\.(\d+)\.")
+    return sorted({int(m[1]) for name in names if (m := pattern.match(name))})
 
 
 def controlnet_names(names: Collection[str]) -> dict[str, str]:
@@ -99,7 +151,7 @@ def open_clip_names(names: Collection[str]) -> dict[str, str]:
         elif name.startswith("ln_final."):
             found[name] = "text_model.final_layer_norm." + name.removeprefix("ln_final.")
         elif name in ("text_projection", "text_projection.weight"):
-            found[name] = "text_projection.weight"
+            found[name] = TRANSPOSED if name == "text_projection" else name
     return found
 
 

@@ -170,19 +170,18 @@ def load_text(source: Source, dtype: torch.dtype) -> TextEncoder:
     from nodes.diffusion.text_model import TextEncoder  # noqa: PLC0415 -- needs torch when imported
 
     weights = text_weights(source)
-    projection = "text_projection.weight" in weights.shapes
+    projection = any(name.startswith("text_projection.") for name in weights.shapes)
     module = _empty(lambda: TextEncoder(weights.config, projection=projection))
-    open_clip = any("in_proj" in name for name in weights.shapes)
-    filled(module, _text_tensors(weights, open_clip=open_clip), dtype, source.path)
+    filled(module, _text_tensors(weights), dtype, source.path)
     places = module.text_model.embeddings
     places.position_ids = torch.arange(module.length).unsqueeze(0)
     return module
 
 
-def _text_tensors(weights: Weightset, *, open_clip: bool) -> Iterator[tuple[str, Tensor]]:
+def _text_tensors(weights: Weightset) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in weights.tensors():
-        if open_clip and name == "text_projection.weight":
-            yield name, tensor.T
+        if name == ldm.TRANSPOSED:
+            yield "text_projection.weight", tensor.T
         else:
             yield from ldm.split_in_proj(name, tensor)
 
