@@ -5,8 +5,8 @@
     outcome = engine.run(job_id, checked.graph, checked.good_outputs, emit, cancelled,  # -> execute.Outcome
                          hidden={"PROMPT": ..., "EXTRA_PNGINFO": ...}, claims=None, previews=False)
 
-`emit` is called with each of the events of `events.py`, in the thread that runs; `cancelled()` is asked before each node
-and at each step of one. `run` returns in every case that is not a fault of the engine's own: `Outcome.state` is "done",
-"failed" or "cancelled", with `outputs` (what each terminal node shows, as JSON), and `error` (the ExecutionError that
-was emitted). `claims` remembers under which names files are written (context.Claims).
+`emit` is called with each of the events of `events.py`, in the thread that runs; `cancelled()` is asked before each
+node and at each step of one. `run` returns in every case that is not a fault of the engine's own: `Outcome.state` is
+"done", "failed" or "cancelled", with `outputs` (what each terminal node shows, as JSON), and `error` (the
+ExecutionError that was emitted). `claims` remembers under which names files are written (context.Claims).
 """

@@ -23,9 +23,9 @@ class Placed:
     """A node in a graph: its id, its type, and a value or a Link for each input that the file names.
 
     Values are JSON as the file has it. Only a well-formed link becomes a Link: a list that is left as it was is a
-    malformed link, and a list that is meant is wrapped, `{"__value__": [...]}`. Both are validation's to judge. An empty
-    type says that the file named none. `version` is the node's version that the file was written for, None where the
-    file does not say.
+    malformed link, and a list that is meant is wrapped, `{"__value__": [...]}`. Both are validation's to judge. An
+    empty type says that the file named none. `version` is the node's version that the file was written for, None where
+    the file does not say.
     """
 
     id: str
