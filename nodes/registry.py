@@ -54,8 +54,9 @@ def registry_of(*functions: NodeFunction[..., Any]) -> Registry:
 
 def nodes_in(module: ModuleType) -> list[NodeDef]:
     """The nodes that a module defines (not those it imports)."""
-    found = (cast("object", value) for value in vars(module).values())
-    return [f.definition for f in found if isinstance(f, NodeFunction) and f.definition.module == module.__name__]
+    # By type(), not isinstance(), which would ask a lazily imported module for its class and so load it.
+    found = [cast("NodeFunction[..., Any]", f) for f in vars(module).values() if type(f) is NodeFunction]
+    return [f.definition for f in found if f.definition.module == module.__name__]
 
 
 def builtin() -> Registry:
