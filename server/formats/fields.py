@@ -1,0 +1,88 @@
+"""A node's fields by name, from the list of values that an editor's file holds by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from server.formats.document import Item
+from server.formats.legacy import current_input, current_value
+from server.formats.shapes import InputShape, NodeShape
+
+CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize"})
+_NOT_SENT = frozenset({"control_after_generate", "control_before_generate", "control_filter_list", "upload"})
+
+
+def fields_of(item: Item, shape: NodeShape | None) -> dict[str, Any]:
+    """The values of a node's fields by name; a field without a value is left out.
+
+    The node type's own order says which value is whose. Where nothing is known of the type, or the file lists other
+    fields than the type has today, the file's own list of them does.
+    """
+    if isinstance(item.values, Mapping):
+        wanted = {i.name for i in shape.widgets} if shape else None
+        named = {name: v for name, v in item.values.items() if wanted is None or name in wanted}
+    else:
+        named = _zipped(item.values, _fields_in_order(item, shape))
+    return {
+        current_input(item.type, name): current_value(name, value)
+        for name, value in named.items()
+        if value is not None and name not in _NOT_SENT
+    }
+
+
+def own_fields(item: Item) -> tuple[InputShape, ...]:
+    """The fields that a node's inputs list in the file, in order."""
+    return tuple(
+        InputShape(socket.widget, socket.type, widget=True, control=False)
+        for socket in item.inputs
+        if socket.widget is not None
+    )
+
+
+def zip_fields(values: Sequence[Any], fields: Iterable[InputShape]) -> dict[str, Any]:
+    """Values by name, stepping over what follows a seed or an upload."""
+    return _zipped(values, tuple(fields))
+
+
+def _fields_in_order(item: Item, shape: NodeShape | None) -> tuple[InputShape, ...]:
+    listed = own_fields(item)
+    if shape is None:
+        return listed
+    widgets = shape.widgets
+    names = {w.name for w in widgets}
+    # Files since 2025 list every field of a node: more of them, or others, than the type has means another version.
+    if any(current_input(item.type, each.name) not in names for each in listed) and len(listed) >= len(widgets):
+        known = {w.name: w for w in widgets}
+        return tuple(known.get(each.name, each) for each in listed)
+    forced = tuple(i for i in shape.inputs if i.plain)
+    if len(forced) > len(widgets) and _slots(forced) == len(item.values) != _slots(widgets):
+        return forced  # files of before 2025 kept a place for fields that are always sockets
+    return widgets
+
+
+def _slots(fields: Sequence[InputShape]) -> int:
+    return sum(1 + each.control for each in fields)
+
+
+def _zipped(values: Sequence[Any], fields: tuple[InputShape, ...]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    place = 0
+    for number, each in enumerate(fields):
+        if place >= len(values):
+            break
+        if each.widget:
+            named[each.name] = values[place]
+        place += 1
+        spare = len(values) - place > len(fields) - number - 1
+        if place < len(values) and _is_control(values[place], each, spare=spare):
+            place += 1
+    return named
+
+
+def _is_control(value: Any, before: InputShape, *, spare: bool) -> bool:
+    """Whether a value says what becomes of the number before it after each run (old files: true or false)."""
+    if before.control:
+        return value in CONTROLS if isinstance(value, str) else isinstance(value, bool) and spare
+    numeric = before.type in ("INT", "FLOAT", "*", "COMBO")
+    return numeric and spare and isinstance(value, str) and value in CONTROLS

@@ -1,0 +1,162 @@
+"""What a node looks like to a file: its inputs in order, which of them are widgets, and its outputs.
+
+Ours come from the node registry. For ComfyUI's nodes that are not among ours, known_nodes.json holds the same facts, so
+that files which use them still open, convert and show.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, cast
+
+from nodes.define import MISSING, Input, NodeDef
+from nodes.registry import Registry
+from nodes.widgets import Files, Seed, Text
+
+PLAIN = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
+"""Types that are edited in a field unless they are forced to be sockets."""
+
+_WIDGET_TYPES = PLAIN | {"COMFY_DYNAMICCOMBO_V3"}
+_SEEDS = frozenset({"seed", "noise_seed"})
+
+
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """One input. `control`: a field for what happens to it after each run follows; `upload`: it has a button."""
+
+    name: str
+    type: str
+    widget: bool = False
+    control: bool = False
+    upload: bool = False
+    dynamic: bool = False
+    optional: bool = False
+    folder: str | None = None
+    default: Any = MISSING
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is of a type that a field could edit, widget or not."""
+        return self.type in _WIDGET_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class NodeShape:
+    """A node type: what it is called, its inputs (required before optional), its outputs as (name, type)."""
+
+    id: str
+    title: str
+    inputs: tuple[InputShape, ...]
+    outputs: tuple[tuple[str, str], ...]
+    terminal: bool = False
+    ours: bool = True
+
+    def input(self, name: str) -> InputShape | None:
+        """The input of this name; `images.3` finds the growing input `images`."""
+        stem = name.split(".", 1)[0]
+        found = next((i for i in self.inputs if i.name == name), None)
+        return found or next((i for i in self.inputs if i.name == stem and not i.widget), None)
+
+    @property
+    def widgets(self) -> tuple[InputShape, ...]:
+        """The inputs that have a field, in the order in which files hold their values."""
+        return tuple(i for i in self.inputs if i.widget)
+
+
+def _known_nodes() -> Mapping[str, Any]:
+    text = resources.files("server.formats").joinpath("known_nodes.json").read_text("utf-8")
+    return cast("Mapping[str, Any]", json.loads(text))
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Shapes of node types by name: ours first, then those that are only known."""
+
+    ours: Registry
+    _facts: Mapping[str, Any] = field(default_factory=_known_nodes, repr=False)
+    _made: dict[str, NodeShape] = field(default_factory=dict[str, NodeShape], repr=False)
+
+    def get(self, node_type: str) -> NodeShape | None:
+        """The shape of a node type, or None when nothing is known of it."""
+        if node_type not in self._made:
+            definition = self.ours.get(node_type)
+            if definition is not None:
+                self._made[node_type] = shape_of(definition)
+            elif node_type in self._facts:
+                self._made[node_type] = _known_shape(node_type, self._facts[node_type])
+        return self._made.get(node_type)
+
+    def nearest(self, node_type: str) -> str | None:
+        """The node type of ours whose name is most like this one."""
+        found = difflib.get_close_matches(node_type[:200], list(self.ours.definitions), n=1, cutoff=0.6)
+        return found[0] if found else None
+
+    def __iter__(self) -> Iterator[str]:
+        yield from {**self.ours.definitions, **self._facts}
+
+
+def shape_of(definition: NodeDef) -> NodeShape:
+    """The shape of one of our nodes."""
+    ordered = sorted(definition.inputs, key=lambda i: i.optional)
+    return NodeShape(
+        definition.id,
+        definition.title,
+        tuple(_input_shape(i) for i in ordered),
+        tuple((o.name, o.type) for o in definition.outputs),
+        definition.terminal,
+    )
+
+
+def _input_shape(each: Input) -> InputShape:
+    widget = each.widget
+    controlled = widget.control if isinstance(widget, Seed) else each.name in _SEEDS
+    return InputShape(
+        name=each.name,
+        type=each.type,
+        widget=each.is_widget,
+        control=each.is_widget and each.type == "INT" and controlled,
+        upload=isinstance(widget, Files) and widget.upload is not None,
+        dynamic=isinstance(widget, Text) and widget.dynamic,
+        optional=each.optional,
+        folder=widget.folder if isinstance(widget, Files) else None,
+        default=each.default,
+    )
+
+
+def _known_shape(node_type: str, facts: Mapping[str, Any]) -> NodeShape:
+    inputs = tuple(_known_input(fact) for fact in facts["in"])
+    return NodeShape(
+        node_type,
+        facts.get("title", node_type),
+        tuple(sorted(inputs, key=lambda i: i.optional)),
+        tuple((name, kind) for name, kind in facts["out"]),
+        facts.get("terminal", False),
+        ours=False,
+    )
+
+
+def _known_input(fact: Sequence[Any]) -> InputShape:
+    name, kind, *more = fact
+    options: Mapping[str, Any] = more[0] if more else {}
+    widget = kind in _WIDGET_TYPES
+    return InputShape(
+        name=name,
+        type=kind,
+        widget=widget,
+        control=kind == "INT" and (options.get("control", False) or name in _SEEDS),
+        upload=options.get("upload", False),
+        dynamic=options.get("dynamic", False),
+        optional=options.get("optional", False),
+        default=options.get("default", MISSING),
+    )
+
+
+def compatible(one: str, other: str) -> bool:
+    """Whether a link may join two socket types: equal but for case, one is anything, or the lists they are meet."""
+    if one in ("*", "") or other in ("*", ""):
+        return True
+    return not {o.strip().lower() for o in one.split(",")}.isdisjoint(o.strip().lower() for o in other.split(","))
