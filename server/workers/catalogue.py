@@ -1,0 +1,105 @@
+"""Nodes as data: what the server keeps of custom packs, which only workers import."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from nodes import widgets
+from nodes.define import MISSING, Input, NodeDef, Output
+
+Json = Mapping[str, Any]
+
+_WIDGETS: Mapping[str, type] = {
+    cls.__name__: cls
+    for cls in (widgets.Range, widgets.Seed, widgets.Choice, widgets.Files, widgets.Text, widgets.Toggle)
+}
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def digest(roots: Iterable[Path]) -> str:
+    """What identifies the code of custom packs: names, sizes and times of every Python file."""
+    found = hashlib.sha256()
+    for root in roots:
+        for path in sorted(root.rglob("*.py")) if root.is_dir() else []:
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            found.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def to_data(definition: NodeDef) -> Json:
+    """A node's schema as JSON. What its functions do stays behind."""
+    return {
+        "id": definition.id,
+        "title": definition.title,
+        "category": definition.category,
+        "description": definition.description,
+        "inputs": [_input_data(each) for each in definition.inputs],
+        "outputs": [dataclasses.asdict(each) for each in definition.outputs],
+        "hidden": dict(definition.hidden),
+        "terminal": definition.terminal,
+        "version": definition.version,
+        "deprecated": definition.deprecated,
+        "experimental": definition.experimental,
+        "module": definition.module,
+        "aliases": list(definition.aliases),
+    }
+
+
+def from_data(data: Json) -> NodeDef:
+    """The node that `to_data` was given, which cannot be run here. Raises ValueError."""
+    try:
+        rest = {key: data[key] for key in ("id", "title", "category", "description", "hidden", "terminal", "version")}
+        return NodeDef(
+            **rest,
+            inputs=tuple(_input(each) for each in data["inputs"]),
+            outputs=tuple(Output(**each) for each in data["outputs"]),
+            run=_elsewhere,
+            deprecated=data["deprecated"],
+            experimental=data["experimental"],
+            module=data["module"],
+            aliases=tuple(data["aliases"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"This is no node: {error}.") from error
+
+
+def _elsewhere(**_: Any) -> Any:
+    raise RuntimeError("This node runs in a worker.")
+
+
+def _input_data(each: Input) -> Json:
+    data = {f.name: getattr(each, f.name) for f in dataclasses.fields(each)}
+    data["has_default"] = each.default is not MISSING and isinstance(each.default, _PLAIN)
+    data["default"] = each.default if data["has_default"] else None
+    data["each"] = dataclasses.asdict(each.each) if each.each is not None else None
+    data["widget"] = _widget_data(each.widget) if each.widget is not None else None
+    return data
+
+
+def _widget_data(widget: widgets.Widget) -> Json:
+    if isinstance(widget, widgets.Choice):
+        return {"kind": "Choice", "options": list(widget.names())}
+    return {"kind": type(widget).__name__, **dataclasses.asdict(widget)}
+
+
+def _input(data: Json) -> Input:
+    values = dict(data)
+    has_default = values.pop("has_default")
+    values["default"] = values["default"] if has_default else MISSING
+    values["each"] = widgets.Each(**values["each"]) if values["each"] is not None else None
+    values["widget"] = _widget(values["widget"]) if values["widget"] is not None else None
+    return Input(**values)
+
+
+def _widget(data: Json) -> widgets.Widget:
+    values = {
+        key: tuple(cast("list[Any]", v)) if isinstance(v, list) else v for key, v in data.items() if key != "kind"
+    }
+    return cast("Callable[..., widgets.Widget]", _WIDGETS[data["kind"]])(**values)

@@ -1,0 +1,292 @@
+"""The process that owns a device: it imports the nodes, runs one job at a time, and says what happens.
+
+The main thread runs jobs. A second one listens, so that a cancel is heard while a job runs; a third gives signs of
+life. When the pipe ends, so does the process: a worker never outlives its server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from nodes import codec
+from nodes.folders import Folders
+from nodes.lazily import lazily
+from nodes.packs import load_packs
+from nodes.registry import Registry, builtin
+from server.engine.cache import Cache, Disk
+from server.engine.engine import Engine
+from server.engine.events import Event, Progress, to_json
+from server.formats.prompt import read_prompt
+from server.workers.alone import Alone
+from server.workers.catalogue import to_data
+from server.workers.claims import FileClaims, claims_path
+from server.workers.machine import be_the_victim, device_entry, die_with, limit_memory, rss_bytes
+from server.workers.messages import (
+    Beat,
+    Cancel,
+    Catalogue,
+    Check,
+    Checked,
+    Decoder,
+    Finished,
+    Free,
+    FromWorker,
+    Happened,
+    Previewed,
+    Ready,
+    Run,
+    Start,
+    Stop,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from nodes.diffusion.weights import Weights
+
+log = logging.getLogger("worker")
+
+_BEAT_S = 2.0
+_READ_BYTES = 1 << 16
+_LAST_EVENTS = frozenset({"execution_success", "execution_error", "execution_interrupted"})
+
+
+class Wire:
+    """The two pipes to the server. What nodes print goes to the log instead."""
+
+    def __init__(self, inwards: BinaryIO, outwards: int) -> None:
+        self._in = inwards
+        self._out = outwards
+        self._decoder = Decoder()
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def take() -> Wire:
+        """The process's standard input and output, taken out of everybody else's reach."""
+        inwards, outwards = os.dup(0), os.dup(1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(2, 1)
+        os.close(nothing)
+        return Wire(os.fdopen(inwards, "rb", buffering=0), outwards)
+
+    def say(self, message: FromWorker) -> None:
+        """Send a message."""
+        data = memoryview(encode(message))
+        with self._lock:
+            while data:
+                data = data[os.write(self._out, data) :]
+
+    def hear(self) -> Iterator[Any]:
+        """Messages as they come, until the server goes."""
+        while data := self._in.read(_READ_BYTES):
+            yield from self._decoder.feed(data)
+
+
+class Things(Mapping[type, object]):
+    """What nodes may be given, made when the first of them asks: plain nodes cost no torch."""
+
+    def __init__(self, makers: Mapping[type, Callable[[], object]]) -> None:
+        self._makers = makers
+        self.made: dict[type, object] = {}
+
+    def __getitem__(self, kind: type) -> object:
+        if kind not in self.made:
+            self.made[kind] = self._makers[kind]()
+        return self.made[kind]
+
+    def __iter__(self) -> Iterator[type]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._makers
+
+
+class Worker:
+    """A device's worker: what it has loaded, and the job that it runs."""
+
+    def __init__(self, wire: Wire, start: Start) -> None:
+        self._wire = wire
+        self._start = start
+        self._folders = Folders.at(Path(start.base), output=Path(start.output) if start.output else None)
+        self._claims = self._folders.state / "claims"
+        self._todo: queue.SimpleQueue[Run | Free | Stop] = queue.SimpleQueue()
+        self._cancelled: set[str] = set()
+        self._job = ""
+        self._stopping = False
+        self._registry = self._load()
+        self._things = self._provide()
+        self._cache = self._open_cache()
+        self._engine = Engine(self._registry, cache=self._cache, provided=self._things)
+
+    def run(self) -> None:
+        """Do what is asked until told to stop."""
+        while not isinstance(task := self._todo.get(), Stop):
+            if isinstance(task, Free):
+                self._free(task)
+            else:
+                self._run(task)
+
+    def listen(self, messages: Iterator[Any]) -> None:
+        """Hear messages, from a thread of its own; ends the process when the server is gone."""
+        try:
+            for message in messages:
+                self._heard(message)
+        finally:
+            os._exit(0)
+
+    def beat(self) -> None:
+        """Give signs of life, from a thread of its own."""
+        while True:
+            time.sleep(_BEAT_S)
+            self._wire.say(Beat(rss_bytes(), self._device(), {"memory_entries": len(self._cache)}))
+
+    def introduce(self, since: float) -> None:
+        """Say what there is, and that jobs may come."""
+        if self._start.custom_nodes:
+            own = [each for each in self._registry if each.module.startswith(("custom_nodes", "sfumato_custom_nodes"))]
+            errors = tuple((error.pack, error.reason) for error in self._registry.errors)
+            self._wire.say(Catalogue(self._start.digest, tuple(to_data(each) for each in own), errors))
+        self._wire.say(Ready(os.getpid(), self._device(), time.monotonic() - since))
+
+    def _heard(self, message: Any) -> None:
+        match message:
+            case Cancel(job=job):
+                self._cancelled.add(job)
+            case Check():
+                self._wire.say(Checked(message.ask, self._check(message)))
+            case Stop():
+                self._stopping = True
+                self._todo.put(message)
+            case Run() | Free():
+                self._todo.put(message)
+            case _:
+                pass
+
+    def _run(self, task: Run) -> None:
+        self._job = task.job
+        try:
+            finished = self._outcome(task)
+        except Exception as error:
+            # The engine's own fault, not a node's. The job ends with what is known, the worker goes on.
+            log.exception("job %s failed outside its nodes", task.job)
+            finished = _failed(task.job, type(error).__name__, str(error))
+        self._job = ""
+        self._cancelled.discard(task.job)
+        if finished.outcome == "done" or not self._stopping:
+            claims_path(self._claims, task.job).unlink(missing_ok=True)
+        self._wire.say(finished)
+
+    def _outcome(self, task: Run) -> Finished:
+        checked = self._engine.validate(read_prompt(task.prompt), targets=list(task.targets))
+        if not checked.runs:
+            return _failed(task.job, "InvalidPrompt", " ".join(checked.sentences()))
+        outcome = self._engine.run(
+            task.job,
+            checked.graph,
+            checked.good_outputs,
+            lambda event: self._tell(task, event),
+            lambda: self._stopping or task.job in self._cancelled,
+            hidden={"PROMPT": task.prompt, "EXTRA_PNGINFO": task.extra.get("extra_pnginfo")},
+            claims=FileClaims(self._claims, task.job),
+            previews=task.previews,
+        )
+        error = to_json(outcome.error) if outcome.error is not None else None
+        return Finished(task.job, outcome.state, dict(outcome.outputs), error)
+
+    def _tell(self, task: Run, event: Event) -> None:
+        if event.type in _LAST_EVENTS:  # told once the end is on disk
+            return
+        if isinstance(event, Progress) and event.preview is not None:
+            self._wire.say(Previewed(task.job, event.node, event.preview.mime, event.preview.data))
+        data = to_json(event, preview=False)
+        for key in ("type", "job", "seq"):
+            data.pop(key, None)
+        self._wire.say(Happened(task.job, event.type, data))
+
+    def _check(self, message: Check) -> Mapping[str, Any]:
+        targets = list(message.targets) if message.targets is not None else None
+        checked = self._engine.validate(read_prompt(message.prompt), targets=targets)
+        return {**checked.as_json(), "outputs": list(checked.good_outputs), "sentences": list(checked.sentences())}
+
+    def _free(self, task: Free) -> None:
+        if task.results:
+            self._cache.clear()
+        for thing in self._things.made.values():
+            if callable(unload := getattr(thing, "unload", None)):
+                unload()
+        gc.collect()
+        torch: Any = sys.modules.get("torch")
+        with contextlib.suppress(Exception):
+            if torch is not None and torch.cuda.is_initialized():
+                torch.cuda.empty_cache()
+
+    def _device(self) -> Mapping[str, Any]:
+        try:
+            return device_entry(self._start.device)
+        except (RuntimeError, ValueError) as error:
+            log.warning("the device cannot be asked: %s", error)
+            return {}
+
+    def _load(self) -> Registry:
+        registry = builtin()
+        return load_packs(registry, self._folders.roots("custom_nodes")) if self._start.custom_nodes else registry
+
+    def _provide(self) -> Things:
+        with lazily():
+            from nodes.diffusion.weights import Weights  # noqa: PLC0415 -- its torch is not loaded before it is used
+
+        return Things({Folders: lambda: self._folders, Weights: lambda: self._weights(Weights)})
+
+    def _weights(self, weights: type[Weights]) -> Weights:
+        return weights(device=self._start.device, **self._start.options.get("weights", {}))
+
+    def _open_cache(self) -> Cache:
+        options = self._start.options
+        disk = Disk(self._folders.state / "results", codec, options.get("cache_disk_bytes", 10 << 30))
+        return Cache(codec, memory_bytes=options.get("cache_memory_bytes", 1 << 30), disk=disk)
+
+
+def main() -> None:
+    """Be a worker: the first message says which."""
+    since = time.monotonic()
+    parent = os.getppid()
+    wire = Wire.take()
+    die_with(parent)
+    be_the_victim()
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    messages = wire.hear()
+    start = next(messages, None)
+    if not isinstance(start, Start):
+        return
+    limit_memory(start.memory_limit_bytes)
+    # A worker of a server that was killed may be in its last moments; two at once would share a device and a job.
+    alone = Alone(Folders.at(Path(start.base)).state / f"worker-{start.device.replace(':', '-')}.lock", wait=True)
+    worker = Worker(wire, start)
+    worker.introduce(since)
+    threading.Thread(target=worker.listen, args=(messages,), name="listen", daemon=True).start()
+    threading.Thread(target=worker.beat, name="beat", daemon=True).start()
+    worker.run()
+    alone.release()
+
+
+def _failed(job: str, kind: str, message: str) -> Finished:
+    return Finished(job, "failed", {}, {"exception_type": kind, "exception_message": message})
+
+
+if __name__ == "__main__":
+    main()
