@@ -102,6 +102,12 @@ class Weights(Provided):
         with ExitStack() as stack:
             yield ActiveControls({net: stack.enter_context(self.controlnet(net)) for net in nets})
 
+    @contextmanager
+    def module(self, source: Source, load: Load, dtype: torch.dtype = torch.float32) -> Iterator[nn.Module]:
+        """A network of another kind on the device: `load(source, dtype)` makes it when it is not in memory."""
+        with self._use(source, dtype, load) as module:
+            yield module
+
     @property
     def loaded_bytes(self) -> int:
         """Bytes of weights in memory, wherever they are."""
