@@ -108,12 +108,12 @@ class _Task:
     display: str
     depth: int = 0
     opened: bool = False
-    wanted: set[str] = field(default_factory=set[str])
+    wanted: frozenset[str] = frozenset()
     started: float = 0.0
     stored: bool = True
     answers: list[Returned] | None = None
-    expansions: dict[int, Expansion] = field(default_factory=dict[int, Expansion])
-    failing: Values = field(default_factory=dict[str, Any])
+    expansions: dict[int, Expansion] | None = None
+    failing: Values | None = None
 
     @property
     def id(self) -> str:
@@ -128,7 +128,7 @@ class _Run:
         self._emit = emit
         self._cancelled = cancelled
         self._seq = 0
-        self._tasks = {node_id: _Task(step, node_id) for node_id, step in plan.steps.items()}
+        self._tasks: dict[str, _Task] = {}
         self._results: dict[str, Entry] = {}
         self._done: set[str] = set()
         self._uses = _uses(plan.steps.values())
@@ -167,7 +167,7 @@ class _Run:
             if node_id in runs or self._is_known(step):
                 continue
             runs.add(node_id)
-            waiting.extend(link.node for _, link in step.placed.links)
+            waiting.extend(link.node for _, link in step.links)
         return tuple(node_id for node_id in self._plan.steps if node_id not in runs)
 
     def _is_known(self, step: Step) -> bool:
@@ -189,14 +189,20 @@ class _Run:
             if node_id in self._done:
                 stack.pop()
                 continue
-            task = self._tasks[node_id]
+            task = self._task(node_id)
             missing = self._advance(task)
             if not missing:
                 stack.pop()
                 continue
-            if any(self._tasks[each].opened for each in missing):
+            if any(self._task(each).opened for each in missing):
                 raise _Failed(task, NodeError("it needs its own result: there is a cycle."))
             stack.extend(reversed(missing))
+
+    def _task(self, node_id: str) -> _Task:
+        task = self._tasks.get(node_id)
+        if task is None:
+            self._tasks[node_id] = task = _Task(self._plan.steps[node_id], node_id)
+        return task
 
     def _advance(self, task: _Task) -> list[str]:
         """Take a node as far as it gets. Returns the nodes that must be made first; none when it is done."""
@@ -208,7 +214,7 @@ class _Run:
             if missing:
                 return missing
             self._call(task)
-        missing = [each for part in task.expansions.values() for each in part.wanted if each not in self._done]
+        missing = [each for part in (task.expansions or {}).values() for each in part.wanted if each not in self._done]
         if not missing:
             self._settle(task)
         return missing
@@ -233,7 +239,7 @@ class _Run:
         while True:
             missing = [
                 link.node
-                for name, link in task.step.placed.links
+                for name, link in task.step.links
                 if link.node not in self._done and (name in task.wanted or not kind.is_lazy(name))
             ]
             if missing or kind.needs is None:
@@ -289,7 +295,7 @@ class _Run:
             raise _Stopped(task) from error
         except (Exception, SystemExit) as error:
             raise _Failed(task, error) from error
-        task.failing = {}
+        task.failing = None
         task.answers = answers
 
     def _answer(self, task: _Task, place: int, values: Values) -> Returned:
@@ -342,6 +348,7 @@ class _Run:
             )
         around = self._around
         opened = expansion_of(task.step, place, expand, kinds=around.kinds, provided=around.provided, salt=around.salt)
+        task.expansions = task.expansions or {}
         task.expansions[place] = opened
         for node_id, step in opened.steps.items():
             self._tasks[node_id] = _Task(step, task.display, task.depth + 1)
@@ -356,9 +363,9 @@ class _Run:
         entry = Entry(
             joined(task.step.kind, parts), merged([answer.shown for answer in answers]), self._inner_shown(task)
         )
-        for opened in task.expansions.values():
+        for opened in (task.expansions or {}).values():
             for node_id in opened.steps:
-                del self._tasks[node_id]
+                self._tasks.pop(node_id, None)
                 self._results.pop(node_id, None)
         seconds = time.perf_counter() - task.started
         if task.stored and not task.step.volatile:
@@ -371,7 +378,7 @@ class _Run:
 
     def _parts(self, task: _Task, place: int, answer: Returned) -> tuple[Items, ...]:
         """The items of each output that one call gave, by itself or by what it expanded to."""
-        opened = task.expansions.get(place)
+        opened = (task.expansions or {}).get(place)
         if opened is None:
             return as_items(task.step.kind, answer.outputs)
         made = as_items(task.step.kind, opened.outputs)
@@ -383,7 +390,7 @@ class _Run:
     def _inner_shown(self, task: _Task) -> dict[str, Shown]:
         """What the output nodes inside showed, by what follows this node's id in theirs."""
         found: dict[str, Shown] = {}
-        for opened in task.expansions.values():
+        for opened in (task.expansions or {}).values():
             for node_id in opened.steps:
                 entry = self._results.get(node_id)
                 if entry is None:
@@ -397,9 +404,10 @@ class _Run:
     def _finish(self, task: _Task, entry: Entry) -> None:
         """Hold the result for those that use it, and let go of what nobody uses any more."""
         self._done.add(task.id)
+        self._tasks.pop(task.id, None)
         if self._uses[task.id] or task.depth:
             self._results[task.id] = entry
-        for _, link in task.step.placed.links:
+        for _, link in task.step.links:
             self._uses[link.node] -= 1
             if self._uses[link.node] <= 0:
                 self._results.pop(link.node, None)
@@ -424,7 +432,7 @@ class _Run:
             _message(error),
             _type_name(error),
             tuple(traceback.format_exception(error)),
-            {name: [describe(value)] for name, value in task.failing.items()},
+            {name: [describe(value)] for name, value in (task.failing or {}).items()},
             tuple(self._results),
             task.step.placed.title,
         )
@@ -441,7 +449,7 @@ class _Run:
 
 def _uses(steps: Iterable[Step]) -> Counter[str]:
     """How many links lead from each node."""
-    return Counter(link.node for step in steps for _, link in step.placed.links)
+    return Counter(link.node for step in steps for _, link in step.links)
 
 
 def _now_ms() -> int:

@@ -35,9 +35,9 @@ class Placed:
     version: int | None = None
 
     @property
-    def links(self) -> Iterator[tuple[str, Link]]:
+    def links(self) -> list[tuple[str, Link]]:
         """The inputs that are linked, with their links, in the file's order."""
-        return ((name, value) for name, value in self.inputs.items() if isinstance(value, Link))
+        return [(name, value) for name, value in self.inputs.items() if isinstance(value, Link)]
 
     @property
     def name(self) -> str:

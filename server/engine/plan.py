@@ -7,7 +7,6 @@ after a restart, and on another machine.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from server.engine.graph import Graph, Link, Placed
 from server.engine.kinds import Kind, Kinds, Things, unwrapped
 from server.engine.validate import Live
 
-_text_of = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
 Salt = Callable[[NodeDef], str]
 """What a node's results depend on beside the node's own version: of a custom pack, its code."""
 
@@ -31,6 +28,7 @@ class Step:
 
     placed: Placed
     kind: Kind
+    links: Sequence[tuple[str, Link]]
     key: str
     volatile: bool = False
 
@@ -63,7 +61,7 @@ def make_steps(
     """Steps for nodes whose sources come before them."""
     steps: dict[str, Step] = {}
     for node_id in order:
-        placed = graph[node_id]
+        placed = graph.nodes[node_id]
         kind = kinds.get(placed.type)
         assert kind is not None, f"{placed.type} is not known, though the graph is said to be valid"
         steps[node_id] = _step(placed, kind, steps, provided, salt(kind.definition))
@@ -84,40 +82,39 @@ def ordered(graph: Graph, targets: Iterable[str]) -> list[str]:
         if node_id in done:
             waiting.pop()
             continue
-        sources = [link.node for _, link in graph[node_id].links if link.node not in done]
-        if not sources:
-            waiting.pop()
-            open_.discard(node_id)
-            done.add(node_id)
-            order.append(node_id)
-            continue
-        if node_id in open_:
+        sources = [link.node for _, link in graph.nodes[node_id].links if link.node not in done]
+        if sources and node_id in open_:
             raise CyclicGraph(f"Node {node_id} feeds itself, by way of node {sources[0]}.")
-        open_.add(node_id)
-        waiting.extend(reversed(sources))
+        if sources:
+            open_.add(node_id)
+            waiting.extend(reversed(sources))
+            continue
+        waiting.pop()
+        done.add(node_id)
+        order.append(node_id)
     return order
 
 
 def _step(placed: Placed, kind: Kind, steps: Mapping[str, Step], provided: Things, salt: str) -> Step:
-    constants: dict[str, Any] = {}
-    sources: dict[str, tuple[str, int]] = {}
-    volatile = False
-    for name, value in placed.inputs.items():
-        if isinstance(value, Link):
-            source = steps[value.node]
-            sources[name] = (source.key, value.slot)
-            volatile = volatile or source.volatile
-        elif isinstance(value, Live):
-            sources[name] = (value.token, 0)
-        else:
-            constants[name] = unwrapped(value)
-    print_ = _fingerprint(placed, kind, provided)
-    if print_ is None:
-        return Step(placed, kind, secrets.token_hex(32), volatile=True)
+    links = placed.links
+    mark = _fingerprint(placed, kind, provided)
+    if mark is None:
+        return Step(placed, kind, links, secrets.token_hex(32), volatile=True)
+    content = [_fact(name, value, steps) for name, value in placed.inputs.items()]
+    content.sort()
     definition = kind.definition
-    own_id = placed.id if kind.own_id else ""
-    content = _text_of([definition.id, definition.version, salt, own_id, print_, constants, sources])
-    return Step(placed, kind, sha256(content.encode()).hexdigest(), volatile)
+    head = (definition.id, definition.version, salt, placed.id if kind.own_id else "", mark)
+    key = sha256(f"{head}{content}".encode()).hexdigest()
+    return Step(placed, kind, links, key, any(steps[link.node].volatile for _, link in links))
+
+
+def _fact(name: str, value: Any, steps: Mapping[str, Step]) -> tuple[str, str, str]:
+    """An input as the key takes it in. The middle part keeps a text from passing for a link."""
+    if isinstance(value, Link):
+        return name, "link", f"{steps[value.node].key}/{value.slot}"
+    if isinstance(value, Live):
+        return name, "live", value.token
+    return name, "value", repr(unwrapped(value))
 
 
 def _fingerprint(placed: Placed, kind: Kind, provided: Things) -> str | None:

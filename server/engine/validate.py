@@ -154,7 +154,7 @@ class _Checker:
                 inputs[name], found = self._checked_value(placed, name, each, value)
                 problems.extend(found)
         problems.extend(_too_many(placed, kind))
-        corrected = replace(placed, type=kind.definition.id, inputs=inputs, version=kind.definition.version)
+        corrected = _corrected(placed, kind, inputs)
         if kind.check is not None and not problems:
             problems.extend(self._hook_problems(corrected, kind))
         return corrected, problems
@@ -309,6 +309,14 @@ class _Checker:
     def _extra(self, name: str, each: Input, **more: Any) -> dict[str, Any]:
         config: list[Any] = input_spec(each, self._folders) if self._folders is not None else [each.type, {}]
         return {"input_name": name, "input_config": config, **more}
+
+
+def _corrected(placed: Placed, kind: Kind, inputs: dict[str, Any]) -> Placed:
+    """The node with these inputs; itself when nothing had to be put right."""
+    definition = kind.definition
+    if placed.type == definition.id and placed.version in (None, definition.version) and placed.inputs == inputs:
+        return placed
+    return replace(placed, type=definition.id, inputs=inputs, version=definition.version)
 
 
 def _declared(placed: Placed, kind: Kind) -> Iterator[tuple[str, Input, Any]]:
