@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
+import torch
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -48,6 +50,12 @@ class Run:
         x0 = self.denoise(x, sigma)
         self.report(i, x0)
         return x0
+
+    def first_with_uncond(self, i: int, x: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+        """x0 at the beginning of step i, reported, and x0 under the negative conditioning alone."""
+        x0, uncond = self.denoise.with_uncond(x, sigma)
+        self.report(i, x0)
+        return x0, uncond
 
 
 class _ExplodingDenoiser:
@@ -132,6 +140,14 @@ def ancestral(run: Run, sigma: float, sigma_next: float, eta: float) -> Ancestra
 def geometric_mean(a: float, b: float) -> float:
     """The level half way between two in log sigma."""
     return math.sqrt(a * b)
+
+
+def matched(nodes: Sequence[float], moments: Sequence[float]) -> list[float]:
+    """Weights whose sums over powers 0, 1, ... of the nodes are the moments."""
+    if len(nodes) < 2:
+        return list(moments)
+    powers = torch.linalg.vander(torch.tensor(nodes, dtype=torch.float64)).T
+    return torch.linalg.solve(powers, torch.tensor(moments, dtype=torch.float64)).tolist()
 
 
 def steps(sigmas: Sequence[float]) -> list[tuple[int, float, float]]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-import torch
-
-from nodes.diffusion.samplers.run import towards
+from nodes.diffusion.samplers.run import matched, towards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +57,12 @@ class _Step:
         """x at the next level from what is known before it is evaluated."""
         # Order 2 has 1/2 here by the paper's choice (any value keeps the order).
         count = len(self._ratios)
-        shares = [0.5] if count == 1 else _solve(self._ratios, self._moments[:count])
+        shares = [0.5] if count == 1 else matched(self._ratios, self._moments[:count])
         return self._advanced(x, shares, self._differences)
 
     def correct(self, x: Tensor, x0_next: Tensor) -> Tensor:
         """x at the next level, now that the network has been asked there."""
-        shares = [0.5] if not self._ratios else _solve([*self._ratios, 1.0], self._moments)
+        shares = [0.5] if not self._ratios else matched([*self._ratios, 1.0], self._moments)
         return self._advanced(x, shares, [*self._differences, x0_next - self._x0])
 
     def _advanced(self, x: Tensor, shares: Sequence[float], differences: Sequence[Tensor]) -> Tensor:
@@ -83,12 +81,3 @@ def _moments(hh: float, order: int, scale: float) -> list[float]:
         factorial *= k + 1
         phi = phi / hh - 1 / factorial
     return result
-
-
-def _solve(ratios: Sequence[float], moments: Sequence[float]) -> list[float]:
-    """Shares whose moments over the ratios are these."""
-    if not ratios:
-        return []
-    nodes = torch.tensor(ratios, dtype=torch.float64)
-    powers = torch.linalg.vander(nodes).T
-    return torch.linalg.solve(powers, torch.tensor(moments, dtype=torch.float64)).tolist()
