@@ -1,0 +1,117 @@
+"""A document unfolded: the root sheet, and a scope for each instance of a subgraph, however deep.
+
+A scope knows which instance it belongs to and which of its inner fields that instance sets. Nothing recurses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from server.formats.document import Document, Item, Sheet
+from server.formats.errors import FormatError, shown
+from server.formats.fields import own_fields, zip_fields
+from server.formats.groups import group_fields, group_name, group_sheet
+from server.formats.shapes import InputShape, Shapes
+
+MAX_NODES = 200_000
+"""A document that unfolds to more is refused: nested subgraphs can multiply without end."""
+
+FieldKey = tuple[str, str]
+
+
+@dataclass(eq=False)
+class Scope:
+    """One sheet as it stands at one place.
+
+    `prefix` goes before its nodes' ids. `given` are values of the subgraph's inputs, from the instance's own fields.
+    `overrides` are values of inner fields, by (node, field). `children` are the instances inside that run.
+    """
+
+    sheet: Sheet
+    prefix: str = ""
+    parent: Scope | None = None
+    instance: Item | None = None
+    depth: int = 0
+    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    overrides: Mapping[FieldKey, Any] = field(default_factory=dict[FieldKey, Any])
+    children: dict[str, Scope] = field(default_factory=dict[str, "Scope"])
+
+
+def unfold(document: Document, shapes: Shapes) -> Scope:
+    """The root scope, with all scopes below it.
+
+    Raises FormatError when a subgraph contains itself, or when there are too many nodes.
+    """
+    root = Scope(document.root)
+    waiting = [root]
+    count = 0
+    deepest = len(document.definitions) + len(document.groups)
+    groups: dict[str, Sheet] = {}
+    while waiting:
+        scope = waiting.pop()
+        count += len(scope.sheet.items)
+        if count > MAX_NODES:
+            raise FormatError(f"The workflow's subgraphs unfold to more than {MAX_NODES} nodes.")
+        for item in scope.sheet.items.values():
+            if not item.active:
+                continue
+            sheet = document.definitions.get(item.type) or _group(item, document, groups, shapes)
+            if sheet is None:
+                continue
+            if scope.depth >= deepest:
+                raise FormatError(f"The subgraph {shown(sheet.name)} contains itself (node {scope.prefix}{item.id}).")
+            fields = None if item.type in document.definitions else group_fields(sheet, shapes)
+            child = _child(scope, item, sheet, fields)
+            scope.children[item.id] = child
+            waiting.append(child)
+    return root
+
+
+def _group(item: Item, document: Document, made: dict[str, Sheet], shapes: Shapes) -> Sheet | None:
+    name = group_name(item.type)
+    if name is None or name not in document.groups:
+        return None
+    if name not in made:
+        made[name] = group_sheet(name, document.groups[name], shapes)
+    return made[name]
+
+
+def _child(scope: Scope, item: Item, sheet: Sheet, fields: tuple[InputShape, ...] | None) -> Scope:
+    given, inner = instance_fields(item, sheet, fields)
+    for (node, name), value in scope.overrides.items():
+        if node == item.id:
+            given[name] = value
+    return Scope(sheet, f"{scope.prefix}{item.id}:", scope, item, scope.depth + 1, given, inner)
+
+
+def instance_fields(
+    item: Item, sheet: Sheet, fields: tuple[InputShape, ...] | None = None
+) -> tuple[dict[str, Any], dict[FieldKey, Any]]:
+    """What an instance sets: values of the subgraph's inputs by name, and of inner nodes' fields by (node, field).
+
+    `fields` are the instance's fields in order, where that is known.
+    """
+    given: dict[str, Any] = {}
+    inner: dict[FieldKey, Any] = {}
+    if isinstance(item.values, Mapping):
+        return {name: value for name, value in item.values.items() if value is not None}, inner
+    proxies: object = item.properties.get("proxyWidgets")
+    if not isinstance(proxies, list):
+        fields = fields if fields is not None else own_fields(item) or _plain_inputs(sheet)
+        return {k: v for k, v in zip_fields(item.values, fields).items() if v is not None}, inner
+    for proxy, value in zip(cast("list[Any]", proxies), item.values, strict=False):
+        if value is None or not isinstance(proxy, list) or len(cast("list[Any]", proxy)) < 2:
+            continue
+        node, name = (str(part) for part in cast("list[Any]", proxy)[:2])
+        if node == "-1":
+            given[name] = value
+        else:
+            inner[(node, name)] = value
+    return given, inner
+
+
+def _plain_inputs(sheet: Sheet) -> tuple[InputShape, ...]:
+    shapes = (InputShape(port.name, port.type, widget=True) for port in sheet.inputs)
+    return tuple(shape for shape in shapes if shape.plain)
