@@ -1,0 +1,302 @@
+"""LoRAs: every spelling and kind against the formula, written out slowly here; applied and taken back bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nodes.diffusion import checkpoint, clip
+from nodes.diffusion.files import WeightsError
+from nodes.diffusion.lora import apply_lora, open_lora
+from nodes.diffusion.network import Inputs
+from nodes.diffusion.weights import Weights
+from nodes.types import Model
+from tests.diffusion.conftest import Written
+
+LINEAR = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+OUT = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0"
+CONV = "down_blocks.0.resnets.0.conv1"
+TEXT = "text_model.encoder.layers.1.self_attn.q_proj"
+RANK = 4
+
+
+def rand(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed + sum(shape))) * 0.3
+
+
+def kohya(name: str, prefix: str = "lora_unet_") -> str:
+    return prefix + name.replace(".", "_")
+
+
+def pair(out: int, into: int) -> tuple[Tensor, Tensor]:
+    return rand(out, RANK, seed=1), rand(RANK, into, seed=2)
+
+
+@pytest.fixture
+def model(single_file: Written) -> Model:
+    return checkpoint.open_unet(single_file("sd15"))
+
+
+def weight_of(weights: Weights, model: Model, name: str) -> Tensor:
+    with weights.network(model) as network:
+        return network.module.get_parameter(name).detach().clone()
+
+
+def applied(path: Path, model: Model, strength: float = 1.0) -> Model:
+    changed, _ = apply_lora(model, None, path, strength_model=strength, strength_clip=0)
+    assert changed is not None
+    return changed
+
+
+def write(tmp_path: Path, tensors: dict[str, Tensor]) -> Path:
+    path = tmp_path / "lora.safetensors"
+    save_file({k: v.clone().contiguous() for k, v in tensors.items()}, path)
+    return path
+
+
+SPELLINGS = {
+    "kohya": (kohya(LINEAR) + ".lora_up.weight", kohya(LINEAR) + ".lora_down.weight", LINEAR),
+    "kohya with LDM names": (
+        "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q.lora_up.weight",
+        "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q.lora_down.weight",
+        LINEAR,
+    ),
+    "diffusers": (f"unet.{LINEAR}.lora_B.weight", f"unet.{LINEAR}.lora_A.weight", LINEAR),
+    "diffusers, older": (f"unet.{LINEAR}.lora.up.weight", f"unet.{LINEAR}.lora.down.weight", LINEAR),
+    "diffusers, processors": (
+        f"unet.{LINEAR.replace('to_q', 'processor.to_q')}_lora.up.weight",
+        f"unet.{LINEAR.replace('to_q', 'processor.to_q')}_lora.down.weight",
+        LINEAR,
+    ),
+    "diffusers, processors, out": (
+        f"unet.{OUT.replace('to_out.0', 'processor.to_out')}_lora.up.weight",
+        f"unet.{OUT.replace('to_out.0', 'processor.to_out')}_lora.down.weight",
+        OUT,
+    ),
+    "peft": (f"base_model.model.{LINEAR}.lora_B.weight", f"base_model.model.{LINEAR}.lora_A.weight", LINEAR),
+    "bare": (f"{LINEAR}.lora_B.default.weight", f"{LINEAR}.lora_A.default.weight", LINEAR),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_means_its_weight(tmp_path: Path, weights: Weights, model: Model, spelling: str) -> None:
+    up_name, down_name, name = SPELLINGS[spelling]
+    up, down = pair(32, 32)
+    path = write(tmp_path, {up_name: up, down_name: down})
+
+    got = weight_of(weights, applied(path, model, 0.5), name + ".weight")
+
+    torch.testing.assert_close(got, weight_of(weights, model, name + ".weight") + 0.5 * up @ down, rtol=0, atol=1e-6)
+
+
+def test_alpha_is_divided_by_the_rank(tmp_path: Path, weights: Weights, model: Model) -> None:
+    up, down = pair(32, 32)
+    stem = kohya(LINEAR)
+    tensors = {f"{stem}.lora_up.weight": up, f"{stem}.lora_down.weight": down, f"{stem}.alpha": torch.tensor(1.0)}
+
+    got = weight_of(weights, applied(write(tmp_path, tensors), model), LINEAR + ".weight")
+
+    expected = weight_of(weights, model, LINEAR + ".weight") + up @ down / RANK
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
+
+
+def loha() -> tuple[dict[str, Tensor], Tensor]:
+    a, b, c, d = rand(32, RANK), rand(RANK, 32), rand(32, RANK, seed=7), rand(RANK, 32, seed=8)
+    return {"hada_w1_a": a, "hada_w1_b": b, "hada_w2_a": c, "hada_w2_b": d}, (a @ b) * (c @ d)
+
+
+def lokr() -> tuple[dict[str, Tensor], Tensor]:
+    first, a, b = rand(4, 4), rand(8, 2), rand(2, 8)
+    second = a @ b
+    whole = torch.zeros(32, 32)
+    for i in range(4):
+        for j in range(4):
+            whole[8 * i : 8 * i + 8, 8 * j : 8 * j + 8] = first[i, j] * second
+    return {"lokr_w1": first, "lokr_w2_a": a, "lokr_w2_b": b}, whole
+
+
+def difference() -> tuple[dict[str, Tensor], Tensor]:
+    delta = rand(32, 32)
+    return {"diff": delta}, delta
+
+
+@pytest.mark.parametrize("kind", [loha, lokr, difference])
+def test_other_kinds_of_difference(tmp_path: Path, weights: Weights, model: Model, kind) -> None:
+    leaves, delta = kind()
+    path = write(tmp_path, {f"{kohya(LINEAR)}.{leaf}": tensor for leaf, tensor in leaves.items()})
+
+    got = weight_of(weights, applied(path, model, -0.7), LINEAR + ".weight")
+
+    expected = weight_of(weights, model, LINEAR + ".weight") - 0.7 * delta
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("with_core", [False, True])
+def test_convolutions(tmp_path: Path, weights: Weights, model: Model, with_core: bool) -> None:
+    stem = kohya(CONV)
+    up = rand(32, RANK, 1, 1)
+    if with_core:
+        down, core = rand(RANK, 32, 1, 1), rand(RANK, RANK, 3, 3)
+        delta = torch.zeros(32, 32, 3, 3)
+        for y in range(3):
+            for x in range(3):
+                delta[:, :, y, x] = up[:, :, 0, 0] @ core[:, :, y, x] @ down[:, :, 0, 0]
+        tensors = {f"{stem}.lora_mid.weight": core}
+    else:
+        down = rand(RANK, 32, 3, 3)
+        delta = torch.nn.functional.conv2d(down.transpose(0, 1), up).transpose(0, 1)
+        tensors = {}
+    path = write(tmp_path, {**tensors, f"{stem}.lora_up.weight": up, f"{stem}.lora_down.weight": down})
+
+    got = weight_of(weights, applied(path, model), CONV + ".weight")
+
+    torch.testing.assert_close(got - weight_of(weights, model, CONV + ".weight"), delta, rtol=0, atol=1e-5)
+
+
+def test_dora_keeps_the_learned_length_of_each_row(tmp_path: Path, weights: Weights, model: Model) -> None:
+    up, down = pair(32, 32)
+    lengths = rand(32, 1).abs() + 0.5
+    stem = kohya(LINEAR)
+    leaves = {"lora_up.weight": up, "lora_down.weight": down, "dora_scale": lengths}
+    path = write(tmp_path, {f"{stem}.{leaf}": tensor for leaf, tensor in leaves.items()})
+
+    got = weight_of(weights, applied(path, model), LINEAR + ".weight")
+
+    torch.testing.assert_close(got.norm(dim=1, keepdim=True), lengths, rtol=1e-5, atol=0)
+    direction = weight_of(weights, model, LINEAR + ".weight") + up @ down
+    torch.testing.assert_close(got / got.norm(dim=1, keepdim=True), direction / direction.norm(dim=1, keepdim=True))
+
+
+def test_text_encoders_are_changed_by_their_own_part(tmp_path: Path, weights: Weights, single_file: Written) -> None:
+    found = checkpoint.open_checkpoint(single_file("sdxl"))
+    assert found.clip is not None
+    first, second = pair(64, 64), pair(128, 128)
+    tensors: dict[str, Tensor] = {}
+    for prefix, (up, down) in (("lora_te1_", first), ("lora_te2_", second)):
+        tensors |= {kohya(TEXT, prefix) + ".lora_up.weight": up, kohya(TEXT, prefix) + ".lora_down.weight": down}
+    path = write(tmp_path, tensors)
+
+    _, changed = apply_lora(found.model, found.clip, path, strength_model=1.0, strength_clip=2.0)
+
+    assert changed is not None
+    with weights.text(found.clip) as before:
+        plain = [e.get_parameter(TEXT + ".weight").detach().clone() for e in before]
+    with weights.text(changed) as after:
+        for encoder, weight, (up, down) in zip(after, plain, (first, second), strict=True):
+            got = encoder.get_parameter(TEXT + ".weight")
+            torch.testing.assert_close(got, weight + 2.0 * up @ down, rtol=0, atol=1e-5)
+
+
+def state(weights: Weights, model: Model) -> dict[str, Tensor]:
+    with weights.network(model) as network:
+        return {name: p.detach().clone() for name, p in network.module.state_dict().items()}
+
+
+def test_taken_back_bit_for_bit(tmp_path: Path, model: Model) -> None:
+    weights = Weights("cpu", "bf16")
+    up, down = pair(32, 32)
+    path = write(tmp_path, {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down})
+    before = state(weights, model)
+
+    for strength in (1.0, 0.3, -2.0, 1.0):
+        changed = state(weights, applied(path, model, strength))
+        assert not torch.equal(changed[LINEAR + ".weight"], before[LINEAR + ".weight"])
+
+    after = state(weights, model)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_a_strength_of_zero_gives_the_same_handle(tmp_path: Path, model: Model) -> None:
+    up, down = pair(32, 32)
+    path = write(tmp_path, {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down})
+
+    assert applied(path, model, 0.0) == model
+
+
+def test_loras_add_up_in_order_and_handles_stay_as_they_were(tmp_path: Path, weights: Weights, model: Model) -> None:
+    up, down = pair(32, 32)
+    path = write(tmp_path, {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down})
+    once = applied(path, model, 0.5)
+    twice = applied(path, once, 0.25)
+
+    got = weight_of(weights, twice, LINEAR + ".weight")
+
+    expected = weight_of(weights, model, LINEAR + ".weight") + 0.75 * up @ down
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
+    assert model.patches == ()
+    assert len(once.patches) == 1
+
+
+def test_a_lora_changes_the_answer(tmp_path: Path, weights: Weights, model: Model) -> None:
+    up, down = pair(32, 32)
+    path = write(tmp_path, {kohya(OUT) + ".lora_up.weight": up, kohya(OUT) + ".lora_down.weight": down})
+    x, context = rand(1, 4, 8, 8), rand(1, 77, 64)
+
+    def ask(handle: Model) -> Tensor:
+        with weights.network(handle) as network:
+            return network(x, torch.tensor([10.0]), Inputs(context))
+
+    plain = ask(model)
+    assert not torch.equal(ask(applied(path, model)), plain)
+    assert torch.equal(ask(model), plain)
+
+
+def test_another_familys_lora_is_told(tmp_path: Path, single_file: Written) -> None:
+    stem = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+    path = write(tmp_path, {f"{stem}.lora_up.weight": rand(640, 4), f"{stem}.lora_down.weight": rand(4, 2048)})
+
+    with pytest.raises(WeightsError, match=r"lora\.safetensors is made for SDXL; the model here is SD 1\.x\.$"):
+        applied(path, checkpoint.open_unet(single_file("sd15")))
+
+
+def test_a_lora_whose_shapes_do_not_fit_is_told(tmp_path: Path, model: Model) -> None:
+    up, down = pair(320, 320)
+    path = write(tmp_path, {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down})
+
+    with pytest.raises(WeightsError, match=r"is made for another model; the model here is SD 1\.x"):
+        applied(path, model)
+
+
+def test_a_file_that_is_no_lora_is_told(single_file: Written) -> None:
+    with pytest.raises(WeightsError, match="is no LoRA"):
+        open_lora(single_file("sd15"), 1.0, "unet")
+
+
+def test_sdxl_loras_with_ldm_names(tmp_path: Path, weights: Weights, single_file: Written) -> None:
+    model = checkpoint.open_unet(single_file("sdxl"))
+    names = {
+        "lora_unet_input_blocks_3_1_transformer_blocks_1_attn2_to_k": (
+            "down_blocks.1.attentions.0.transformer_blocks.1.attn2.to_k"
+        ),
+        "lora_unet_middle_block_1_transformer_blocks_0_attn2_to_v": (
+            "mid_block.attentions.0.transformer_blocks.0.attn2.to_v"
+        ),
+        "lora_unet_output_blocks_1_1_transformer_blocks_0_attn2_to_k": (
+            "up_blocks.0.attentions.1.transformer_blocks.0.attn2.to_k"
+        ),
+    }
+    up, down = pair(128, 192)
+    tensors = {f"{n}.lora_up.weight": up for n in names} | {f"{n}.lora_down.weight": down for n in names}
+    changed = applied(write(tmp_path, tensors), model)
+
+    for name in names.values():
+        got = weight_of(weights, changed, name + ".weight") - weight_of(weights, model, name + ".weight")
+        torch.testing.assert_close(got, up @ down, rtol=0, atol=1e-5)
+
+
+def test_prompts_under_a_lora_differ(tmp_path: Path, weights: Weights, single_file: Written) -> None:
+    found = checkpoint.open_checkpoint(single_file("sd15"))
+    assert found.clip is not None
+    up, down = pair(64, 64)
+    stem = kohya(TEXT, "lora_te_")
+    path = write(tmp_path, {f"{stem}.lora_up.weight": up, f"{stem}.lora_down.weight": down})
+    _, changed = apply_lora(None, found.clip, path, strength_model=0, strength_clip=1.0)
+    assert changed is not None
+
+    plain = clip.encode(weights, found.clip, "a cat").tokens
+    assert not torch.equal(clip.encode(weights, changed, "a cat").tokens, plain)
+    assert torch.equal(clip.encode(weights, found.clip, "a cat").tokens, plain)
