@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,13 @@ def text_weights(source: Source) -> Weightset:
     return _weightset(source, _text_names, families.text_config)
 
 
+def elements(source: Source) -> int:
+    """How many numbers a source's weights are, by its headers."""
+    read = _PARTS.get(source.part.removesuffix("_2"))
+    shapes = read(source).shapes if read else read_header(source.path).shapes
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
 def _weightset(
     source: Source,
     rename: Callable[[list[str]], dict[str, str]],
@@ -120,6 +128,14 @@ def _weightset(
     except (WeightsError, KeyError) as error:
         reason = str(error) if isinstance(error, WeightsError) else f"Tensor {error} is missing."
         raise WeightsError(f"{source.path}: {reason}") from None
+
+
+_PARTS: Mapping[str, Callable[[Source], Weightset]] = {
+    "unet": unet_weights,
+    "vae": vae_weights,
+    "controlnet": controlnet_weights,
+    "text_encoder": text_weights,
+}
 
 
 def _text_names(names: list[str]) -> dict[str, str]:

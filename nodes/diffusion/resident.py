@@ -56,7 +56,7 @@ class Resident:
         if self.device == device and self.streams == stream:
             return
         self.withdraw()
-        if device.type == "cpu":
+        if device == self.device and not stream:
             return
         self.device = device
         if stream:

@@ -15,8 +15,8 @@ from nodes.types import Source, Vae
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_TILE, _OVERLAP = 64, 16
-"""Tiles when memory runs out, in latent pixels."""
+_TILES = (64, 32, 16)
+"""Sides of tiles to try when memory runs out, in latent pixels."""
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 PIXEL_SPACE = Vae(Source(Path("pixel_space"), "pixel_space", "vae", "pixel_space"))
@@ -70,9 +70,8 @@ class Autoencoder:
             return torch.cat([self._encode(row) for row in x.split(1)])
         except RuntimeError as error:
             _raise_unless_memory(error)
-        _free(self.device)
-        side = _TILE * self.downscale
-        return self.encode_tiled(pixels, side, _OVERLAP * self.downscale)
+        scale = self.downscale
+        return self._smaller(lambda tile: self.encode_tiled(pixels, tile * scale, tile * scale // 4))
 
     def decode(self, samples: Tensor) -> Tensor:
         """Pictures of latents, [B,H,W,3] in 0..1. Falls back to tiles when memory runs out."""
@@ -81,8 +80,7 @@ class Autoencoder:
             return torch.cat([_pixels(self._decode(row)) for row in samples.split(1)])
         except RuntimeError as error:
             _raise_unless_memory(error)
-        _free(self.device)
-        return self.decode_tiled(samples, _TILE, _OVERLAP)
+        return self._smaller(lambda tile: self.decode_tiled(samples, tile, tile // 4))
 
     def decode_tiled(self, samples: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
         """Pictures of latents by way of tiles of `tile` latent pixels; three tilings are averaged.
@@ -98,6 +96,18 @@ class Autoencoder:
         """The mean latent of pictures by way of tiles of `tile` pixels; three tilings are averaged."""
         x = self._prepared(pixels)
         return _tiled(self._encode, x, tile, min(overlap, tile // 4), scale=1 / self.downscale, report=report)
+
+    def _smaller(self, work: Callable[[int], Tensor]) -> Tensor:
+        """`work` done with the largest tiles, in latent pixels, that fit the memory."""
+        *tiles, last = _TILES
+        for tile in tiles:
+            _free(self.device)
+            try:
+                return work(tile)
+            except RuntimeError as error:
+                _raise_unless_memory(error)
+        _free(self.device)
+        return work(last)
 
     def _prepared(self, pixels: Tensor) -> Tensor:
         """[B,H,W,C] in 0..1 as the network's [B,3,h,w] in -1..1."""

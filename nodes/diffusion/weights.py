@@ -177,8 +177,7 @@ class Weights(Provided):
     def _load(self, source: Source, dtype: torch.dtype, load: Load) -> Resident:
         if source.path.is_file() and digest(source.path) != source.digest:
             raise WeightsError(f"{source.path} has changed since it was opened. Run the workflow again.")
-        size = _stored_bytes(source)
-        self._make_room(self._host, size)
+        self._make_room(self._host, modules.elements(source) * dtype.itemsize)
         started = time.monotonic()
         with torch.inference_mode(False), torch.no_grad():
             resident = Resident(source, load(source, dtype))
@@ -244,12 +243,6 @@ class Weights(Provided):
                 f"Out of memory on {self.device} while using {resident.source.path.name}: {_gb(self.device_bytes)} of "
                 f"weights are loaded and {_gb(free_bytes(self.device))} are free. Use a smaller picture or batch."
             ) from error
-
-
-def _stored_bytes(source: Source) -> int:
-    """About how many bytes a source will take: what its file says, an upper bound for parts of a file."""
-    files = modules.part_files(source.path, source.part) if source.path.is_dir() else (source.path,)
-    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _gb(size: int) -> str:
