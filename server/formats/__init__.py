@@ -1,0 +1,26 @@
+"""Every file that a workflow arrives in. Nothing here runs anything."""
+
+from __future__ import annotations
+
+from server.formats.editor import to_prompt
+from server.formats.errors import FormatError
+from server.formats.opening import Opened, open_document, open_workflow
+from server.formats.picture import read_texts, write_texts
+from server.formats.prompt import read_prompt
+from server.formats.report import MissingModel, Report, UnknownNode
+from server.formats.shapes import Shapes
+
+__all__ = [
+    "FormatError",
+    "MissingModel",
+    "Opened",
+    "Report",
+    "Shapes",
+    "UnknownNode",
+    "open_document",
+    "open_workflow",
+    "read_prompt",
+    "read_texts",
+    "to_prompt",
+    "write_texts",
+]

@@ -26,7 +26,10 @@ _SEEDS = frozenset({"seed", "noise_seed"})
 
 @dataclass(frozen=True, slots=True)
 class InputShape:
-    """One input. `control`: a field for what happens to it after each run follows; `upload`: it has a button."""
+    """One input. `control`: a field for what happens to it after each run follows; `upload`: it has a button.
+
+    `folder` is where the files that it names are; `extra` are names without a file.
+    """
 
     name: str
     type: str
@@ -36,6 +39,7 @@ class InputShape:
     dynamic: bool = False
     optional: bool = False
     folder: str | None = None
+    extra: tuple[str, ...] = ()
     default: Any = MISSING
 
     @property
@@ -123,6 +127,7 @@ def _input_shape(each: Input) -> InputShape:
         dynamic=isinstance(widget, Text) and widget.dynamic,
         optional=each.optional,
         folder=widget.folder if isinstance(widget, Files) else None,
+        extra=widget.extra if isinstance(widget, Files) else (),
         default=each.default,
     )
 
