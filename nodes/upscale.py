@@ -1,0 +1,85 @@
+"""Pictures made larger by networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+
+from nodes.define import Context, node
+from nodes.diffusion.files import digest, read_header, read_tensors
+from nodes.diffusion.vae import is_out_of_memory
+from nodes.diffusion.weights import Weights
+from nodes.folders import Folders
+from nodes.pictures import tiles, upscaler_files
+from nodes.pictures.batches import with_channels
+from nodes.types import Image, Source, UpscaleModel
+from nodes.widgets import Files
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_TILE, _SMALLEST_TILE, _OVERLAP = 512, 128, 32
+
+
+@node(id="UpscaleModelLoader", title="Load Upscale Model", category="loaders")
+def load_upscale_model(*, model_name: Annotated[str, Files("upscale_models")], folders: Folders) -> UpscaleModel:
+    """Load a network that makes pictures larger: ESRGAN, Real-ESRGAN, or its compact kind, as safetensors."""
+    path = folders.path("upscale_models", model_name)
+    facts = upscaler_files.recognise(read_header(path)).facts
+    return UpscaleModel(Source(path, digest(path), "upscaler", facts.family, tuple(asdict(facts).items())))
+
+
+@load_upscale_model.fingerprint
+def _model_digest(model_name: str, folders: Folders) -> str:
+    return digest(folders.path("upscale_models", model_name))
+
+
+@node(id="ImageUpscaleWithModel", title="Upscale Image (using Model)", category="image/upscaling")
+def image_upscale_with_model(*, upscale_model: UpscaleModel, image: Image, weights: Weights, ctx: Context) -> Image:
+    """Enlarge pictures with a network, in tiles; smaller ones when memory runs out."""
+    facts = upscaler_files.UpscalerFacts(**dict(upscale_model.source.options))
+    planes = with_channels(image.pixels, facts.channels).movedim(-1, 1)
+    with weights.module(upscale_model.source, _load) as network, torch.no_grad():
+        enlarged = _with_memory(lambda piece: network(piece.to(weights.device)), planes, facts.scale, ctx)
+    pixels = enlarged.clamp(0, 1).movedim(1, -1).contiguous()
+    return Image(pixels if facts.out_channels > 1 else pixels.expand(-1, -1, -1, 3))
+
+
+def _load(source: Source, dtype: torch.dtype) -> nn.Module:
+    from nodes.diffusion.modules import filled  # noqa: PLC0415
+    from nodes.pictures.upscalers import build  # noqa: PLC0415 -- defines networks
+
+    found = upscaler_files.recognise(read_header(source.path))
+    with torch.device("meta"):
+        network = build(found.facts)
+    return filled(network, read_tensors(source.path, found.names), dtype, source.path)
+
+
+def _with_memory(network: Callable[[Tensor], Tensor], planes: Tensor, scale: int, ctx: Context) -> Tensor:
+    """Enlarged in tiles as large as memory allows."""
+    tile = _TILE
+    while True:
+        try:
+            return _enlarge(network, planes, tile, scale, ctx)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or tile <= _SMALLEST_TILE:
+                raise
+            tile //= 2
+
+
+def _enlarge(network: Callable[[Tensor], Tensor], planes: Tensor, tile: int, scale: int, ctx: Context) -> Tensor:
+    total = len(planes) * tiles.count_tiles(planes.shape[-2], planes.shape[-1], tile, _OVERLAP)
+    done = 0
+
+    def work(piece: Tensor) -> Tensor:
+        nonlocal done
+        ctx.check()
+        result = network(piece)
+        done += 1
+        ctx.progress(done, total)
+        return result
+
+    return torch.cat([tiles.in_tiles(work, picture, tile, _OVERLAP, scale) for picture in planes.split(1)])
