@@ -67,6 +67,9 @@ class _Builder:
         """A node's inputs as the file has them, then its fields that are not among them."""
         if item.type == "PrimitiveNode":
             return [Socket("value", item.outputs[0].type if item.outputs else "*", None, "value")]
+        if item.type == "Reroute":  # its input has no name; outside it goes by the type that it carries
+            wire = next((w for w in self._wires.values() if w.origin == item.id), None)
+            return [replace(socket, name=wire.type if wire else "*") for socket in item.inputs[:1]]
         shape = self._shapes.get(item.type)
         fields = shape.widgets if shape else own_fields(item)
         have = {socket.name for socket in item.inputs}
@@ -111,9 +114,6 @@ class _Builder:
         named = self._of_config(item, "input", name).get("name")
         label = next((s.label for s in item.inputs if s.name == name and s.label), None)
         plain = named if isinstance(named, str) and named else label or name
-        if item.type == "Reroute" and not named:
-            wire = next((w for w in self._wires.values() if w.origin == item.id), None)
-            plain = wire.type if wire else plain
         found = plain
         if found in taken or (item.type == "PrimitiveNode" and item.title):
             found = f"{item.title or item.type} {name}"
