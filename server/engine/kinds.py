@@ -17,10 +17,9 @@ Things = Mapping[type, object]
 
 def thing(provided: Things, kind: type) -> object | None:
     """What is provided under this type, or under one derived from it."""
-    found = provided.get(kind)
-    if found is None:
-        found = next((value for key, value in provided.items() if issubclass(key, kind)), None)
-    return found
+    # Asked by key alone: what is provided may be made only when it is asked for.
+    key = kind if kind in provided else next((each for each in provided if issubclass(each, kind)), None)
+    return None if key is None else provided[key]
 
 
 @dataclass(frozen=True, slots=True)
