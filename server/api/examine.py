@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from nodes.folders import Folders
 from nodes.registry import Registry
 from server.api.answers import Json, refuse
 from server.api.keys import Parts
 from server.engine.engine import Engine
 from server.engine.errors import Problem, Validation
+from server.formats.editor import to_prompt
 from server.formats.errors import FormatError
 from server.formats.prompt import read_prompt
+from server.formats.shapes import Shapes
 from server.jobs.model import Request
 
 _MANY_NODES = 300
@@ -46,7 +47,7 @@ async def examine(parts: Parts, body: Mapping[str, Any]) -> Examined:
     given, workflow = cast("dict[str, Any]", prompt), None
     try:
         if _is_editor_file(given):
-            given, workflow = await asyncio.to_thread(_converted, given, engine.registry, parts.folders), given
+            given, workflow = await asyncio.to_thread(_converted, given, engine.registry), given
         if len(given) > _MANY_NODES:
             found = await asyncio.to_thread(_checked, given, targets, engine)
         else:
@@ -88,9 +89,9 @@ def _is_editor_file(prompt: Json) -> bool:
     return isinstance(prompt.get("nodes"), list)
 
 
-def _converted(document: Json, registry: Registry, folders: Folders) -> dict[str, Any]:
-    """An editor's file as an API-format prompt."""
-    raise FormatError("Editor files are not read yet; post the API format.")
+def _converted(document: Json, registry: Registry) -> dict[str, Any]:
+    """An editor's file as an API-format prompt. Raises FormatError."""
+    return to_prompt(document, Shapes(registry))
 
 
 def _targets(body: Mapping[str, Any]) -> list[str] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +42,12 @@ class Request:
         """The socket that is told."""
         client = self.extra.get("client_id")
         return client if isinstance(client, str) else None
+
+    @property
+    def digest(self) -> str:
+        """The same for the same prompt and outputs."""
+        text = json.dumps([self.prompt, self.targets], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def workflow_id(self) -> str | None:

@@ -380,7 +380,15 @@ class Queue:
             self._holds[attempt.worker] = attempt.models
         attempt.sent = True
         self._changed()
-        run = Run(job.id, job.attempts, job.request.prompt, job.request.targets, job.request.extra, _previews(job))
+        run = Run(
+            job.id,
+            job.attempts,
+            job.request.digest,
+            job.request.prompt,
+            job.request.targets,
+            job.request.extra,
+            _previews(job),
+        )
         self.pool.send(attempt.worker, run)
         if attempt.cancelled:
             self.pool.send(attempt.worker, Cancel(job.id))

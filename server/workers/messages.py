@@ -33,10 +33,11 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run these nodes of a prompt for a job. `attempt` counts from 1."""
+    """Run these nodes of a prompt for a job. `attempt` counts from 1; `digest` is the same for the same prompt."""
 
     job: str
     attempt: int
+    digest: str
     prompt: Json
     targets: tuple[str, ...]
     extra: Json

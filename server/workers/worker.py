@@ -15,18 +15,22 @@ import queue
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nodes import codec
+from nodes.define import NodeDef, NodeError
 from nodes.folders import Folders
 from nodes.lazily import lazily
 from nodes.packs import load_packs
 from nodes.registry import Registry, builtin
 from server.engine.cache import Cache, Disk
 from server.engine.engine import Engine
+from server.engine.errors import Problem, Validation
 from server.engine.events import Event, Progress, to_json
+from server.engine.graph import Graph
 from server.formats.prompt import read_prompt
 from server.workers.alone import Alone
 from server.workers.catalogue import to_data
@@ -58,6 +62,7 @@ log = logging.getLogger("worker")
 
 _BEAT_S = 2.0
 _READ_BYTES = 1 << 16
+_CHECKED_KEPT = 8
 _LAST_EVENTS = frozenset({"execution_success", "execution_error", "execution_interrupted"})
 
 
@@ -130,7 +135,8 @@ class Worker:
         self._registry = self._load()
         self._things = self._provide()
         self._cache = self._open_cache()
-        self._engine = Engine(self._registry, cache=self._cache, provided=self._things)
+        self._engine = Engine(self._registry, cache=self._cache, provided=self._things, salt=self._salt)
+        self._checked: OrderedDict[str, Validation] = OrderedDict()
 
     def run(self) -> None:
         """Do what is asked until told to stop."""
@@ -191,7 +197,7 @@ class Worker:
         self._wire.say(finished)
 
     def _outcome(self, task: Run) -> Finished:
-        checked = self._engine.validate(read_prompt(task.prompt), targets=list(task.targets))
+        checked = self._validated(task)
         if not checked.runs:
             return _failed(task.job, "InvalidPrompt", " ".join(checked.sentences()))
         outcome = self._engine.run(
@@ -207,6 +213,19 @@ class Worker:
         error = to_json(outcome.error) if outcome.error is not None else None
         return Finished(task.job, outcome.state, dict(outcome.outputs), error)
 
+    def _validated(self, task: Run) -> Validation:
+        """The prompt as it can run. One that has just run needs no second look: the server has had one."""
+        known = self._checked.get(task.digest)
+        if known is None:
+            known = self._engine.validate(read_prompt(task.prompt), targets=list(task.targets))
+            if known.sound:
+                self._checked[task.digest] = known
+        if task.digest in self._checked:
+            self._checked.move_to_end(task.digest)
+        while len(self._checked) > _CHECKED_KEPT:
+            self._checked.popitem(last=False)
+        return known
+
     def _tell(self, task: Run, event: Event) -> None:
         if event.type in _LAST_EVENTS:  # told once the end is on disk
             return
@@ -219,15 +238,20 @@ class Worker:
 
     def _check(self, message: Check) -> Mapping[str, Any]:
         targets = list(message.targets) if message.targets is not None else None
-        checked = self._engine.validate(read_prompt(message.prompt), targets=targets)
+        try:
+            checked = self._engine.validate(read_prompt(message.prompt), targets=targets)
+        except Exception as error:
+            log.exception("a prompt could not be checked")
+            problem = Problem(None, "exception_during_validation", "Exception when validating node", str(error))
+            checked = Validation(Graph({}), error=problem)
         return {**checked.as_json(), "outputs": list(checked.good_outputs), "sentences": list(checked.sentences())}
 
     def _free(self, task: Free) -> None:
         if task.results:
             self._cache.clear()
         for thing in self._things.made.values():
-            if callable(unload := getattr(thing, "unload", None)):
-                unload()
+            if callable(free := getattr(thing, "free", None)):
+                free(forget=True)
         gc.collect()
         torch: Any = sys.modules.get("torch")
         with contextlib.suppress(Exception):
@@ -252,7 +276,14 @@ class Worker:
         return Things({Folders: lambda: self._folders, Weights: lambda: self._weights(Weights)})
 
     def _weights(self, weights: type[Weights]) -> Weights:
-        return weights(device=self._start.device, **self._start.options.get("weights", {}))
+        try:
+            return weights(self._start.device, self._start.options.get("precision", "auto"))
+        except ValueError as error:
+            raise NodeError(str(error)) from error
+
+    def _salt(self, definition: NodeDef) -> str:
+        """Results of a custom pack's nodes hold for the pack's code as it is."""
+        return "" if definition.module.startswith("nodes.") else self._start.digest
 
     def _open_cache(self) -> Cache:
         options = self._start.options

@@ -1,0 +1,133 @@
+"""The server's figures: start, latency, throughput, traffic, memory. Prints JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.api.running import Running, chain, messages_until_end, prepare, socket  # noqa: E402
+
+
+def grid(chains: int, length: int, salt: int) -> dict[str, Any]:
+    """Chains side by side, each shown."""
+    prompt: dict[str, Any] = {}
+    for row in range(chains):
+        prompt[f"{row}.0"] = {"class_type": "ToyNumber", "inputs": {"value": row * 1000 + salt}}
+        for place in range(1, length - 1):
+            prompt[f"{row}.{place}"] = {"class_type": "ToyAdd", "inputs": {"a": [f"{row}.{place - 1}", 0], "b": 1}}
+        prompt[f"{row}.s"] = {"class_type": "ToyShow", "inputs": {"value": [f"{row}.{length - 2}", 0]}}
+    return prompt
+
+
+def number(value: int) -> dict[str, Any]:
+    """A prompt of one number."""
+    return {
+        "1": {"class_type": "ToyNumber", "inputs": {"value": value}},
+        "2": {"class_type": "ToyShow", "inputs": {"value": ["1", 0]}},
+    }
+
+
+class Bench:
+    """A client of a server, with a socket."""
+
+    def __init__(self, server: Running, session: aiohttp.ClientSession, ws: aiohttp.ClientWebSocketResponse) -> None:
+        self.server, self.session, self.ws = server, session, ws
+
+    async def timed(self, prompt: dict[str, Any]) -> tuple[float, int]:
+        """Seconds from POST to execution_success, and bytes over the socket to the end."""
+        began = time.perf_counter()
+        body = {"prompt": prompt, "client_id": "bench"}
+        async with self.session.post(f"{self.server.origin}/prompt", json=body) as reply:
+            job = (await reply.json())["prompt_id"]
+        taken, size = 0.0, 0
+        while True:
+            message = await self.ws.receive(timeout=300)
+            size += len(message.data)
+            if '"execution_success"' in message.data and job in message.data:
+                taken = time.perf_counter() - began
+            if '"executing"' in message.data and '"node":null' in message.data and job in message.data:
+                return taken, size
+
+    async def flood(self, jobs: int) -> float:
+        """Jobs a second, posted at once."""
+        began = time.perf_counter()
+
+        async def post(value: int) -> str:
+            body = {"prompt": number(value), "client_id": "bench"}
+            async with self.session.post(f"{self.server.origin}/prompt", json=body) as reply:
+                return str((await reply.json())["prompt_id"])
+
+        posted = await asyncio.gather(*(post(100_000 + n) for n in range(jobs)))
+        await messages_until_end(self.ws, posted[-1]) if len(posted) == 1 else await self._all(set(posted))
+        return jobs / (time.perf_counter() - began)
+
+    async def _all(self, waiting: set[str]) -> None:
+        while waiting:
+            message = json.loads((await self.ws.receive(timeout=60)).data)
+            if message["type"] == "execution_success":
+                waiting.discard(message["data"]["prompt_id"])
+
+
+def rss_mb(pid: int) -> float:
+    """Memory that a process holds."""
+    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+        if line.startswith("VmRSS"):
+            return round(int(line.split()[1]) / 1024, 1)
+    return 0.0
+
+
+def start_s(base: Path) -> float:
+    """Seconds from the start of the process to the answer of /system_stats."""
+    began = time.perf_counter()
+    server = Running(prepare(base), {"custom_nodes": True}).start()
+    server.get("/system_stats")
+    taken = time.perf_counter() - began
+    server.stop()
+    return taken
+
+
+async def figures(server: Running) -> dict[str, Any]:
+    """Everything that is measured over HTTP."""
+    found: dict[str, Any] = {}
+    async with socket(server, "bench") as ws, aiohttp.ClientSession() as session:
+        bench = Bench(server, session, ws)
+        await bench.timed(number(1))
+        found["idle_rss_mb"] = rss_mb(server.pid)
+        again = [1e3 * (await bench.timed(number(1)))[0] for _ in range(50)]
+        found["same_prompt_again_ms"] = {"median": round(statistics.median(again), 2), "best": round(min(again), 2)}
+        for length in (300, 10_000):
+            found[f"chain_{length}_first_s"] = round((await bench.timed(chain(length)))[0], 3)
+            found[f"chain_{length}_again_s"] = round((await bench.timed(chain(length)))[0], 3)
+        first, size = await bench.timed(grid(200, 10, 1))
+        found["2000_nodes_first_s"], found["2000_nodes_socket_mb"] = round(first, 3), round(size / 1e6, 2)
+        found["2000_nodes_again_s"] = round((await bench.timed(grid(200, 10, 1)))[0], 3)
+        found["jobs_a_second"] = round(max([await bench.flood(100) for _ in range(3)]))
+        found["rss_after_mb"] = rss_mb(server.pid)
+    return found
+
+
+def main() -> None:
+    """Measure, and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        started = [round(start_s(base), 3) for _ in range(3)]
+        server = Running(prepare(base), {"custom_nodes": True}).start()
+        try:
+            found = asyncio.run(figures(server))
+        finally:
+            server.stop()
+    print(json.dumps({"server": {"start_to_system_stats_s": min(started), **found}}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
