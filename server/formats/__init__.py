@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.formats.editor import to_prompt
 from server.formats.errors import FormatError
+from server.formats.layout import to_document
 from server.formats.opening import Opened, open_document, open_workflow
 from server.formats.picture import read_texts, write_texts
 from server.formats.prompt import read_prompt
@@ -21,6 +22,7 @@ __all__ = [
     "open_workflow",
     "read_prompt",
     "read_texts",
+    "to_document",
     "to_prompt",
     "write_texts",
 ]

@@ -18,6 +18,11 @@ def choose(text: str, choices: Random) -> str:
     return _Chooser(_COMMENT.sub("", text), choices).text()
 
 
+def escaped(text: str) -> str:
+    """A text that `choose` gives back as it is (but for comments, which cannot be escaped)."""
+    return text.replace("{", "\\{").replace("}", "\\}")
+
+
 class _Chooser:
     """Reads once from left to right. A stack holds, for each open brace, the branches that are finished."""
 
