@@ -1,16 +1,25 @@
-"""Pictures turned into what ControlNets are steered by."""
+"""Pictures turned into lines that ControlNets are steered by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated
 
-from nodes.define import node
-from nodes.pictures import edges
-from nodes.types import Image
-from nodes.widgets import Range
+import cv2
+import numpy as np
 
+from nodes.define import node
+from nodes.pictures import edges, lines
+from nodes.pictures.annotate import Levels, annotate
+from nodes.types import Image
+from nodes.widgets import Choice, Range, Spare
+
+_LINES = "ControlNet Preprocessors/Line Extractors"
 _Threshold = Annotated[float, Range(0.01, 0.99, step=0.01)]
+_Level = Annotated[int, Range(0, 255), Spare]
+_Resolution = Annotated[int, Range(64, 16384, step=64), Spare]
+_Safe = Annotated[str, Choice(("enable", "disable")), Spare]
+_SAFE_STEPS = 2
 
 
 @node(id="Canny", category="image/preprocessors")
@@ -24,3 +33,119 @@ def canny(*, image: Image, low_threshold: _Threshold = 0.4, high_threshold: _Thr
 def _ordered(low_threshold: float | None, high_threshold: float | None) -> Iterable[str]:
     if low_threshold is not None and high_threshold is not None and low_threshold > high_threshold:
         yield f"low_threshold is {low_threshold}, above high_threshold ({high_threshold}); swap them."
+
+
+@node(id="CannyEdgePreprocessor", title="Canny Edge", category=_LINES)
+def canny_edge(
+    *, image: Image, low_threshold: _Level = 100, high_threshold: _Level = 200, resolution: _Resolution = 512
+) -> Image:
+    """White edges on black, by OpenCV's Canny."""
+    return annotate(image, resolution, lambda rgb: np.asarray(cv2.Canny(rgb, low_threshold, high_threshold)))
+
+
+@node(id="PyraCannyPreprocessor", title="PyraCanny", category=_LINES)
+def pyra_canny(
+    *, image: Image, low_threshold: _Level = 64, high_threshold: _Level = 128, resolution: _Resolution = 512
+) -> Image:
+    """Edges that are the brighter, the more scales they are seen at."""
+    return annotate(image, resolution, lambda rgb: lines.canny_pyramid(rgb, low_threshold, high_threshold))
+
+
+def _soft(rgb: Levels, safe: str) -> Levels:
+    return lines.soft_edges(rgb, steps=_SAFE_STEPS if safe == "enable" else None)
+
+
+@node(id="HEDPreprocessor", title="HED Soft-Edge Lines", category=_LINES)
+def hed(*, image: Image, safe: _Safe = "enable", resolution: _Resolution = 512) -> Image:
+    """Soft edges, by filters instead of HED's network; the safe ones come in three strengths."""
+    return annotate(image, resolution, lambda rgb: _soft(rgb, safe))
+
+
+@node(id="PiDiNetPreprocessor", title="PiDiNet Soft-Edge Lines", category=_LINES)
+def pidinet(*, image: Image, safe: _Safe = "enable", resolution: _Resolution = 512) -> Image:
+    """Soft edges, by filters instead of PiDiNet's network; the safe ones come in three strengths."""
+    return annotate(image, resolution, lambda rgb: _soft(rgb, safe))
+
+
+@node(id="FakeScribblePreprocessor", title="Fake Scribble Lines (aka scribble_hed)", category=_LINES)
+def fake_scribble(*, image: Image, safe: _Safe = "enable", resolution: _Resolution = 512) -> Image:
+    """Soft edges redrawn as strokes of one width."""
+    return annotate(image, resolution, lambda rgb: lines.scribble_of(_soft(rgb, safe)))
+
+
+@node(id="Scribble_PiDiNet_Preprocessor", title="Scribble PiDiNet Lines", category=_LINES)
+def scribble_pidinet(*, image: Image, safe: _Safe = "enable", resolution: _Resolution = 512) -> Image:
+    """Soft edges redrawn as strokes of one width."""
+    return annotate(image, resolution, lambda rgb: lines.scribble_of(_soft(rgb, safe)))
+
+
+@node(id="ScribblePreprocessor", title="Scribble Lines", category=_LINES)
+def scribble(*, image: Image, resolution: _Resolution = 512) -> Image:
+    """A drawing's dark strokes, white on black."""
+    return annotate(image, resolution, lines.dark_strokes)
+
+
+@node(id="Scribble_XDoG_Preprocessor", title="Scribble XDoG Lines", category=_LINES)
+def scribble_xdog(
+    *, image: Image, threshold: Annotated[int, Range(1, 64), Spare] = 32, resolution: _Resolution = 512
+) -> Image:
+    """Where a picture is darker than its surroundings, as strokes."""
+    return annotate(image, resolution, lambda rgb: lines.xdog(rgb, threshold))
+
+
+@node(id="LineartStandardPreprocessor", title="Standard Lineart", category=_LINES)
+def lineart_standard(
+    *,
+    image: Image,
+    guassian_sigma: Annotated[float, Range(0, 100, step=0.01), Spare] = 6.0,
+    intensity_threshold: Annotated[int, Range(0, 16), Spare] = 8,
+    resolution: _Resolution = 512,
+) -> Image:
+    """A line drawing of what is darker than its surroundings."""
+    return annotate(image, resolution, lambda rgb: lines.line_drawing(rgb, guassian_sigma, intensity_threshold))
+
+
+@node(id="LineArtPreprocessor", title="Realistic Lineart", category=_LINES)
+def lineart(
+    *,
+    image: Image,
+    coarse: Annotated[str, Choice(("disable", "enable")), Spare] = "disable",
+    resolution: _Resolution = 512,
+) -> Image:
+    """A line drawing, by filters instead of a network; fine, or coarse."""
+    return annotate(image, resolution, lambda rgb: lines.line_drawing(rgb, 6.0 if coarse == "enable" else 2.0))
+
+
+@node(id="AnimeLineArtPreprocessor", title="Anime Lineart", category=_LINES)
+def lineart_anime(*, image: Image, resolution: _Resolution = 512) -> Image:
+    """A line drawing, by filters instead of a network."""
+    return annotate(image, resolution, lambda rgb: lines.line_drawing(rgb, 3.0))
+
+
+@node(id="BinaryPreprocessor", title="Binary Lines", category=_LINES)
+def binary(*, image: Image, bin_threshold: _Level = 100, resolution: _Resolution = 512) -> Image:
+    """White where a picture is brighter than a level; 0 and 255 choose the level by Otsu's method."""
+
+    def work(rgb: Levels) -> Levels:
+        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        method = cv2.THRESH_BINARY + (cv2.THRESH_OTSU if bin_threshold in (0, 255) else 0)
+        return np.asarray(cv2.threshold(grey, bin_threshold, 255, method)[1])
+
+    return annotate(image, resolution, work)
+
+
+@node(id="M-LSDPreprocessor", title="M-LSD Lines", category=_LINES)
+def mlsd(
+    *,
+    image: Image,
+    score_threshold: Annotated[float, Range(0.01, 2, step=0.01), Spare] = 0.1,
+    dist_threshold: Annotated[float, Range(0.01, 20, step=0.01), Spare] = 0.1,
+    resolution: _Resolution = 512,
+) -> Image:
+    """Straight lines, by LSD instead of M-LSD's network.
+
+    The score is how much brightness changes across a line (0 to 1); the distance is a line's least length in percent
+    of the resolution.
+    """
+    shortest = max(4.0, dist_threshold / 100 * resolution)
+    return annotate(image, resolution, lambda rgb: lines.segments(rgb, score_threshold, shortest))
