@@ -1,0 +1,149 @@
+import { ReactFlowProvider } from "@xyflow/react";
+import { Tooltip } from "radix-ui";
+import { lazy, Suspense, useEffect, useState } from "react";
+import { Canvas } from "./canvas/Canvas";
+import { useKeyboard } from "./keyboard";
+import { Breadcrumb } from "./panels/Breadcrumb";
+import { CanvasMenu } from "./panels/CanvasMenu";
+import { ConnectByName } from "./panels/ConnectByName";
+import { EmptyState } from "./panels/EmptyState";
+import { Panels } from "./panels/Panels";
+import { Rail } from "./panels/Rail";
+import { SaveAs } from "./panels/SaveAs";
+import { Search } from "./panels/Search";
+import { Settings } from "./panels/Settings";
+import { Status } from "./panels/Status";
+import { Toasts } from "./panels/Toasts";
+import { TopBar } from "./panels/TopBar";
+import { Trace } from "./panels/Trace";
+import { ZoomBar } from "./panels/ZoomBar";
+import { activeTab, docOf, useDocs } from "./store/docs";
+import { hasUnsaved } from "./store/files";
+import { loadCatalogue, useLibrary } from "./store/library";
+import { restore, startKeeping } from "./store/persist";
+import { startEvents } from "./store/run";
+import { report, useUi } from "./store/ui";
+import { usePaste } from "./usePaste";
+import { useTheme } from "./useTheme";
+
+const Palette = lazy(() => import("./panels/Palette"));
+const Shortcuts = lazy(() => import("./panels/Shortcuts"));
+const Lightbox = lazy(() => import("./panels/Lightbox"));
+const Compare = lazy(() => import("./compare/Compare"));
+const MaskEditor = lazy(() => import("./mask/MaskEditor"));
+const FormPage = lazy(() => import("./form/FormPage"));
+
+const PHONE = "(max-width: 700px)";
+
+export function App() {
+  const ready = useStart();
+  const zen = useUi((state) => state.zen);
+  const palette = useUi((state) => state.palette);
+  const shortcuts = useUi((state) => state.shortcuts);
+  const lightbox = useUi((state) => state.lightbox !== undefined);
+  const compare = useUi((state) => state.compare !== undefined);
+  const mask = useUi((state) => state.mask !== undefined);
+  const phone = usePhone();
+  const phoneGraph = useUi((state) => state.phoneGraph);
+  const hasForm = useDocs((state) => docOf(activeTab(state)).form.length > 0);
+  const asForm = phone && hasForm && !phoneGraph;
+  useKeyboard();
+  usePaste();
+  useTheme();
+  return (
+    <Tooltip.Provider delayDuration={400}>
+      <ReactFlowProvider>
+        <div
+          // A click in the bars leaves the focus on the canvas, so that its keys go on working.
+          onMouseDown={keepFocus}
+          className={["app", zen && "zen", phone && "phone"].filter(Boolean).join(" ")}
+        >
+          <TopBar />
+          {asForm ? (
+            <main className="form-only">
+              <Suspense>
+                <FormPage />
+              </Suspense>
+            </main>
+          ) : (
+            <>
+              <Rail />
+              <main className="stage">
+                {ready && <Canvas />}
+                <Breadcrumb />
+                <EmptyState ready={ready} />
+                <ZoomBar />
+              </main>
+              <Panels />
+            </>
+          )}
+          <Status />
+          <Toasts />
+        </div>
+        <Search />
+        <CanvasMenu />
+        <ConnectByName />
+        <SaveAs />
+        <Settings />
+        <Trace />
+        <Suspense>
+          {palette && <Palette />}
+          {shortcuts && <Shortcuts />}
+          {lightbox && <Lightbox />}
+          {compare && <Compare />}
+          {mask && <MaskEditor />}
+        </Suspense>
+      </ReactFlowProvider>
+    </Tooltip.Provider>
+  );
+}
+
+/** Reads the nodes, opens what was open, listens to the server. Gives whether the nodes are known. */
+function useStart(): boolean {
+  const ready = useLibrary((state) => state.ready);
+  const [restored, setRestored] = useState(false);
+  useEffect(() => {
+    void loadCatalogue();
+    return startEvents();
+  }, []);
+  useEffect(() => {
+    if (!ready) return;
+    let stop: (() => void) | undefined;
+    let left = false;
+    restore()
+      .catch(report)
+      .finally(() => {
+        if (left) return;
+        setRestored(true);
+        stop = startKeeping();
+      });
+    return () => {
+      left = true;
+      stop?.();
+    };
+  }, [ready]);
+  useEffect(() => {
+    const warn = (event: BeforeUnloadEvent) => {
+      if (hasUnsaved() && !("indexedDB" in window)) event.preventDefault();
+    };
+    window.addEventListener("beforeunload", warn);
+    return () => window.removeEventListener("beforeunload", warn);
+  }, []);
+  return ready && restored;
+}
+
+function keepFocus(event: React.MouseEvent): void {
+  const target = event.target as Element;
+  if (target.closest(".topbar, .rail, .zoombar") && !target.closest("input")) event.preventDefault();
+}
+
+function usePhone(): boolean {
+  const [phone, setPhone] = useState(() => window.matchMedia(PHONE).matches);
+  useEffect(() => {
+    const query = window.matchMedia(PHONE);
+    const change = () => setPhone(query.matches);
+    query.addEventListener("change", change);
+    return () => query.removeEventListener("change", change);
+  }, []);
+  return phone;
+}

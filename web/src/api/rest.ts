@@ -1,0 +1,266 @@
+import { isObject, type Json, type JsonObject } from "../model/json";
+import type { Prompt } from "../model/prompt";
+
+/* The server's routes, one function each. What fails raises ServerError with a sentence that can be shown. */
+
+export class ServerError extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly body?: unknown,
+  ) {
+    super(message);
+  }
+}
+
+export interface ImageRef {
+  readonly filename: string;
+  readonly subfolder: string;
+  readonly type: string;
+}
+
+async function call(path: string, init?: RequestInit): Promise<Response> {
+  let reply: Response;
+  try {
+    reply = await fetch(`/api${path}`, init);
+  } catch {
+    throw new ServerError("The server does not answer. Is it still running?", 0);
+  }
+  if (reply.ok) return reply;
+  const text = await reply.text();
+  const body = parse(text);
+  const error = isObject(body) ? body.error : undefined;
+  const said = isObject(error)
+    ? [error.message, error.details].filter(Boolean).join(": ")
+    : typeof error === "string"
+      ? error
+      : "";
+  throw new ServerError(said || text.slice(0, 200) || `The server said ${reply.status}.`, reply.status, body);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function getJson(path: string): Promise<unknown> {
+  return (await call(path)).json();
+}
+
+function post(path: string, body: unknown): Promise<Response> {
+  return call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
+export const getObjectInfo = () => getJson("/object_info");
+export const getSystemStats = () => getJson("/system_stats");
+
+export interface Submission {
+  readonly prompt: Prompt;
+  readonly workflow: JsonObject;
+  readonly clientId: string;
+  readonly front?: boolean;
+  readonly targets?: readonly string[];
+}
+
+export interface Accepted {
+  readonly prompt_id: string;
+  readonly number: number;
+  readonly node_errors: { readonly [id: string]: NodeProblems };
+}
+
+export interface NodeProblems {
+  readonly class_type: string;
+  readonly errors: readonly { readonly type: string; readonly message: string; readonly details: string }[];
+}
+
+export async function submit(job: Submission): Promise<Accepted> {
+  const reply = await post("/prompt", {
+    client_id: job.clientId,
+    prompt: job.prompt,
+    extra_data: { extra_pnginfo: { workflow: job.workflow }, preview_method: "auto" },
+    ...(job.front ? { front: true } : {}),
+    ...(job.targets ? { partial_execution_targets: job.targets } : {}),
+  });
+  return (await reply.json()) as Accepted;
+}
+
+export interface QueueItem {
+  readonly number: number;
+  readonly id: string;
+  readonly prompt: Prompt;
+  readonly extra: JsonObject;
+}
+
+export interface Queue {
+  readonly running: readonly QueueItem[];
+  readonly pending: readonly QueueItem[];
+}
+
+export async function getQueue(): Promise<Queue> {
+  const raw = (await getJson("/queue")) as { queue_running: Json[][]; queue_pending: Json[][] };
+  const pending = raw.queue_pending.map(readItem).sort((a, b) => a.number - b.number);
+  return { running: raw.queue_running.map(readItem), pending };
+}
+
+function readItem(item: readonly Json[]): QueueItem {
+  const [number, id, prompt, extra] = item;
+  return {
+    number: Number(number),
+    id: String(id),
+    prompt: (prompt ?? {}) as unknown as Prompt,
+    extra: isObject(extra) ? extra : {},
+  };
+}
+
+export const dequeue = (ids: readonly string[]) => post("/queue", { delete: ids });
+export const clearQueue = () => post("/queue", { clear: true });
+export const interrupt = (prompt_id?: string) => post("/interrupt", prompt_id ? { prompt_id } : {});
+
+export interface HistoryEntry {
+  readonly id: string;
+  readonly prompt: Prompt;
+  readonly extra: JsonObject;
+  readonly outputs: { readonly [node: string]: { readonly images?: readonly ImageRef[] } & JsonObject };
+  readonly status: {
+    readonly status_str: string;
+    readonly completed: boolean;
+    readonly messages: readonly (readonly [string, JsonObject])[];
+  };
+}
+
+/** Finished jobs, the newest first. */
+export async function getHistory(limit: number): Promise<readonly HistoryEntry[]> {
+  const raw = (await getJson(`/history?max_items=${limit}`)) as Record<string, JsonObject>;
+  return Object.entries(raw).map(readEntry).reverse();
+}
+
+export async function getHistoryEntry(id: string): Promise<HistoryEntry | undefined> {
+  const raw = (await getJson(`/history/${encodeURIComponent(id)}`)) as Record<string, JsonObject>;
+  const entry = raw[id];
+  return entry && readEntry([id, entry]);
+}
+
+function readEntry([id, entry]: [string, JsonObject]): HistoryEntry {
+  const prompt = (Array.isArray(entry.prompt) ? entry.prompt : []) as readonly Json[];
+  return {
+    id,
+    prompt: (isObject(prompt[2]) ? prompt[2] : {}) as unknown as Prompt,
+    extra: isObject(prompt[3]) ? prompt[3] : {},
+    outputs: (isObject(entry.outputs) ? entry.outputs : {}) as HistoryEntry["outputs"],
+    status: (isObject(entry.status)
+      ? entry.status
+      : { status_str: "success", completed: true, messages: [] }) as unknown as HistoryEntry["status"],
+  };
+}
+
+export const forget = (ids: readonly string[]) => post("/history", { delete: ids });
+
+export function imageUrl(image: ImageRef, preview?: "webp"): string {
+  const query = new URLSearchParams({
+    filename: image.filename,
+    subfolder: image.subfolder ?? "",
+    type: image.type ?? "output",
+  });
+  if (preview) query.set("preview", `${preview};80`);
+  return `/api/view?${query}`;
+}
+
+/** What a "Load Image" widget holds ("sub/name.png [output]") as a reference. */
+export function imageFromName(name: string): ImageRef {
+  const match = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(name);
+  const path = match?.[1] ?? name;
+  const cut = path.lastIndexOf("/");
+  return { filename: path.slice(cut + 1), subfolder: cut < 0 ? "" : path.slice(0, cut), type: match?.[2] ?? "input" };
+}
+
+export function imageName(image: ImageRef): string {
+  const path = image.subfolder ? `${image.subfolder}/${image.filename}` : image.filename;
+  return image.type === "input" ? path : `${path} [${image.type}]`;
+}
+
+export async function uploadImage(file: Blob, name: string): Promise<ImageRef> {
+  return upload("/upload/image", file, name, {});
+}
+
+export async function uploadMask(file: Blob, name: string, original: ImageRef): Promise<ImageRef> {
+  const ref = JSON.stringify({ filename: original.filename, subfolder: original.subfolder, type: original.type });
+  return upload("/upload/mask", file, name, { original_ref: ref, subfolder: "masks" });
+}
+
+async function upload(
+  path: string,
+  file: Blob,
+  name: string,
+  fields: Readonly<Record<string, string>>,
+): Promise<ImageRef> {
+  const form = new FormData();
+  form.set("image", file, name);
+  for (const [key, value] of Object.entries(fields)) form.set(key, value);
+  const reply = (await (await call(path, { method: "POST", body: form })).json()) as {
+    name: string;
+    subfolder: string;
+    type: string;
+  };
+  return { filename: reply.name, subfolder: reply.subfolder, type: reply.type };
+}
+
+export interface SavedFile {
+  readonly path: string;
+  readonly size: number;
+  readonly modified: number;
+}
+
+const FOLDER = "workflows";
+
+export async function listWorkflows(): Promise<readonly SavedFile[]> {
+  try {
+    return (await getJson(`/userdata?dir=${FOLDER}&recurse=true&full_info=true`)) as readonly SavedFile[];
+  } catch (error) {
+    if (error instanceof ServerError && error.status === 404) return [];
+    throw error;
+  }
+}
+
+const userFile = (path: string) => `/userdata/${encodeURIComponent(`${FOLDER}/${path}`)}`;
+
+export async function readWorkflow(path: string): Promise<string> {
+  return (await call(userFile(path))).text();
+}
+
+/** Saves; raises ServerError with status 409 where the file exists and `overwrite` is false. */
+export function writeWorkflow(path: string, text: string, overwrite: boolean): Promise<Response> {
+  return call(`${userFile(path)}?overwrite=${overwrite}&full_info=true`, { method: "POST", body: text });
+}
+
+export function deleteWorkflow(path: string): Promise<Response> {
+  return call(userFile(path), { method: "DELETE" });
+}
+
+export interface Template {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly thumbnail?: string;
+}
+
+export async function listTemplates(): Promise<readonly Template[]> {
+  const reply = await fetch("/templates/index.json");
+  if (!reply.ok) return [];
+  const list = (await reply.json()) as unknown;
+  return Array.isArray(list)
+    ? list.filter((one): one is Template => isObject(one) && typeof one.name === "string")
+    : [];
+}
+
+export async function readTemplate(name: string): Promise<string> {
+  const reply = await fetch(`/templates/${encodeURIComponent(name)}.json`);
+  if (!reply.ok) throw new ServerError(`The template ${name} is not on this server.`, reply.status);
+  return reply.text();
+}
+
+export function templateThumbnail(template: Template): string {
+  return `/templates/${encodeURIComponent(template.thumbnail ?? `${template.name}.webp`)}`;
+}

@@ -1,0 +1,69 @@
+import { isObject, type JsonObject } from "../model/json";
+
+export interface SocketEvents {
+  readonly onEvent: (type: string, data: JsonObject) => void;
+  /** A picture of what is being sampled; the node is unknown where the server does not say. */
+  readonly onPreview: (image: Blob, about: { readonly node?: string; readonly prompt?: string }) => void;
+  readonly onOpen: (again: boolean) => void;
+  readonly onClose: (retryInMs: number) => void;
+}
+
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 15_000;
+const PREVIEW = 1;
+const PREVIEW_WITH_METADATA = 4;
+
+/** Keeps a connection to the server's events until closed; waits longer after each failed try. */
+export function connectEvents(clientId: string, events: SocketEvents): () => void {
+  let socket: WebSocket | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let wait = FIRST_WAIT;
+  let opened = false;
+  let stopped = false;
+  const open = () => {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    socket = new WebSocket(`${scheme}://${location.host}/ws?clientId=${encodeURIComponent(clientId)}`);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      socket?.send(JSON.stringify({ type: "feature_flags", data: { supports_preview_metadata: true } }));
+      wait = FIRST_WAIT;
+      events.onOpen(opened);
+      opened = true;
+    };
+    socket.onmessage = ({ data }) =>
+      typeof data === "string" ? readText(data, events) : readBinary(data as ArrayBuffer, events);
+    socket.onclose = () => {
+      if (stopped) return;
+      events.onClose(wait);
+      timer = setTimeout(open, wait);
+      wait = Math.min(LONGEST_WAIT, wait * 2);
+    };
+  };
+  open();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    socket?.close();
+  };
+}
+
+function readText(text: string, events: SocketEvents): void {
+  const message = JSON.parse(text) as unknown;
+  if (isObject(message) && typeof message.type === "string")
+    events.onEvent(message.type, isObject(message.data) ? message.data : {});
+}
+
+export function readBinary(buffer: ArrayBuffer, events: Pick<SocketEvents, "onPreview">): void {
+  const view = new DataView(buffer);
+  const kind = view.getUint32(0);
+  if (kind === PREVIEW) {
+    const type = view.getUint32(4) === 2 ? "image/png" : "image/jpeg";
+    events.onPreview(new Blob([buffer.slice(8)], { type }), {});
+  }
+  if (kind === PREVIEW_WITH_METADATA) {
+    const length = view.getUint32(4);
+    const about = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length))) as Record<string, string>;
+    const image = new Blob([buffer.slice(8 + length)], { type: about.image_type ?? "image/jpeg" });
+    events.onPreview(image, { node: about.display_node_id ?? about.node_id, prompt: about.prompt_id });
+  }
+}

@@ -1,0 +1,465 @@
+import {
+  Background,
+  BackgroundVariant,
+  type Connection,
+  ConnectionMode,
+  type EdgeChange,
+  MiniMap,
+  type NodeChange,
+  PanOnScrollMode,
+  ReactFlow,
+  type ReactFlowInstance,
+  SelectionMode,
+  useStore,
+} from "@xyflow/react";
+import { memo, useCallback, useEffect, useMemo, useRef } from "react";
+import { useShallow } from "zustand/react/shallow";
+import { type NodeId, withSubgraph } from "../model/document";
+import { addNode, addReroute, editFrame, insertSockets, moveNodes, nodesIn, type Point } from "../model/edits";
+import { HEADER } from "../model/layout";
+import { placedNode } from "../model/shape";
+import { socketColour } from "../model/types";
+import { activeTab, currentGraph, docOf, edit, editDuring, endGesture, graphIdOf, useDocs } from "../store/docs";
+import { runOf, useExec } from "../store/exec";
+import { loadResult, openFile } from "../store/files";
+import { fitView, holdFlow, notePointer, placeAt } from "../store/focus";
+import { useLibrary } from "../store/library";
+import { type Linking, useUi } from "../store/ui";
+import { categoryColour } from "./category";
+import {
+  type AnyNode,
+  type CardNode,
+  frameNumber,
+  isFrameId,
+  type LinkEdge,
+  makeDeriver,
+  makeEdgeDeriver,
+} from "./derive";
+import { FrameView } from "./FrameView";
+import { dropLink, endsOf, insertInto, link, linkingStyle, linkToBody, takeMoved, verdict } from "./gestures";
+import { LinkView, linkPath } from "./Link";
+import { FAR, NodeCard } from "./NodeCard";
+
+const nodeTypes = { card: NodeCard, frame: FrameView };
+const edgeTypes = { link: LinkView };
+const GRID: [number, number] = [16, 16];
+
+export function Canvas() {
+  const tab = useDocs((state) => activeTab(state));
+  const catalogue = useLibrary((state) => state.catalogue);
+  const { selection, frames, links, unfolded, linking, minimap, snap, trackpad } = useUi(
+    useShallow(({ selection, frames, links, unfolded, linking, minimap, snap, trackpad }) => ({
+      selection,
+      frames,
+      links,
+      unfolded,
+      linking,
+      minimap,
+      snap,
+      trackpad,
+    })),
+  );
+  const run = useExec((state) => runOf(state, tab.id));
+  const derive = useMemo(makeDeriver, []);
+  const deriveEdges = useMemo(makeEdgeDeriver, []);
+  const at = graphIdOf(tab);
+  const doc = docOf(tab);
+  const around = useMemo(() => currentGraph(tab), [tab]);
+  const prefix = tab.view.map((id) => `${id}:`).join("");
+  const shown = useShown(run);
+  const nodes = useMemo(
+    () => derive({ around: { ...around, catalogue }, at, prefix, selection, frames, unfolded, run: shown }),
+    [derive, around, catalogue, at, prefix, selection, frames, unfolded, shown],
+  );
+  const edges = useMemo(
+    () => deriveEdges({ ...around, catalogue }, at, links, linking?.moved),
+    [deriveEdges, around, catalogue, at, links, linking?.moved],
+  );
+  const onNodesChange = useCallback((changes: NodeChange<AnyNode>[]) => applyChanges(changes), []);
+  const onEdgesChange = useCallback((changes: EdgeChange<LinkEdge>[]) => selectEdges(changes), []);
+  const drag = useNodeDrag();
+  const linkDrag = useLinkDrag();
+  const view = `${tab.id} ${tab.view.join(":")}`;
+  const flow = useRef<ReactFlowInstance<AnyNode, LinkEdge>>(undefined);
+  useViewports(view, flow);
+  return (
+    <div
+      className={["canvas", linking && "linking"].filter(Boolean).join(" ")}
+      role="application"
+      aria-label={`Workflow ${tab.name}, ${doc.root.nodes.size} nodes`}
+      onPointerMove={(event) => notePointer({ x: event.clientX, y: event.clientY })}
+      onDoubleClick={(event) => {
+        if (!(event.target as Element).classList.contains("react-flow__pane")) return;
+        const screen = { x: event.clientX, y: event.clientY };
+        useUi.setState({ search: { screen, place: placeAt(screen) } });
+      }}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => drop(event)}
+    >
+      {linking && <style>{linkingStyle(linking, typesOf(nodes))}</style>}
+      <ReactFlow<AnyNode, LinkEdge>
+        nodes={nodes}
+        edges={edges}
+        nodeTypes={nodeTypes}
+        edgeTypes={edgeTypes}
+        onInit={(instance) => {
+          flow.current = instance;
+          holdFlow(instance as unknown as ReactFlowInstance);
+          requestAnimationFrame(() => fitView());
+        }}
+        onNodesChange={onNodesChange}
+        onEdgesChange={onEdgesChange}
+        onNodeDragStart={drag.start}
+        onNodeDrag={drag.move}
+        onNodeDragStop={drag.stop}
+        onSelectionDragStart={(event, list) => drag.start(event, undefined, list)}
+        onSelectionDragStop={drag.stop}
+        onConnectStart={linkDrag.start}
+        onConnect={linkDrag.connect}
+        onConnectEnd={linkDrag.end}
+        isValidConnection={(connection) => isValid(connection as Connection)}
+        onEdgeDoubleClick={(event, edge) => reroute(event, edge)}
+        onNodeContextMenu={(event, node) =>
+          openMenu(event, isFrameId(node.id) ? { frame: frameNumber(node.id) } : { node: node.id })
+        }
+        onEdgeContextMenu={(event, edge) => openMenu(event, { link: edge.data?.link.id })}
+        onPaneContextMenu={(event) => openMenu(event as React.MouseEvent, {})}
+        connectionLineComponent={GhostLink}
+        connectionMode={ConnectionMode.Strict}
+        connectionRadius={24}
+        onlyRenderVisibleElements
+        selectionOnDrag
+        selectionMode={SelectionMode.Partial}
+        selectionKeyCode={null}
+        multiSelectionKeyCode={["Shift", "Control", "Meta"]}
+        deleteKeyCode={null}
+        panActivationKeyCode="Space"
+        panOnDrag={[1]}
+        panOnScroll={trackpad}
+        panOnScrollMode={PanOnScrollMode.Free}
+        zoomOnDoubleClick={false}
+        minZoom={0.05}
+        maxZoom={2.5}
+        snapToGrid={snap}
+        snapGrid={GRID}
+        nodeDragThreshold={2}
+        edgesReconnectable={false}
+        edgesFocusable={false}
+        elevateNodesOnSelect={false}
+        disableKeyboardA11y
+        proOptions={{ hideAttribution: true }}
+      >
+        <Grid />
+        {minimap && nodes.length > 0 && (
+          <MiniMap<AnyNode>
+            pannable
+            zoomable
+            ariaLabel="Minimap"
+            position="bottom-left"
+            nodeColor={(node) =>
+              node.type === "card"
+                ? ((node as CardNode).data.node.color ?? categoryColour((node as CardNode).data.shape))
+                : "transparent"
+            }
+            nodeBorderRadius={24}
+            maskColor="var(--minimap-mask)"
+          />
+        )}
+      </ReactFlow>
+    </div>
+  );
+}
+
+/** Only what changes a node's size; progress must not make the whole list of nodes anew. */
+function useShown(run: ReturnType<typeof runOf>) {
+  const messages = Object.entries(run.nodes)
+    .filter(([, node]) => node.message !== undefined)
+    .map(([id]) => id)
+    .join(" ");
+  const states = Object.entries(run.nodes)
+    .map(([id, node]) => `${id}${node.state}`)
+    .join(" ");
+  return useMemo(() => run, [run.images, run.aspects, run.texts, messages, states]);
+}
+
+/** Each graph keeps where one looked at it. */
+function useViewports(view: string, flow: React.RefObject<ReactFlowInstance<AnyNode, LinkEdge> | undefined>): void {
+  const kept = useRef(new Map<string, { x: number; y: number; zoom: number }>());
+  const last = useRef(view);
+  useEffect(() => {
+    const instance = flow.current;
+    if (!instance || last.current === view) return;
+    const known = kept.current.get(view);
+    last.current = view;
+    if (known) void instance.setViewport(known);
+    else requestAnimationFrame(() => fitView());
+  }, [view, flow]);
+  useEffect(() => {
+    const timer = setInterval(() => {
+      const instance = flow.current;
+      if (instance) kept.current.set(last.current, instance.getViewport());
+    }, 500);
+    return () => clearInterval(timer);
+  }, [flow]);
+}
+
+const Grid = memo(function Grid() {
+  const far = useStore((state) => state.transform[2] < FAR);
+  return (
+    <Background
+      variant={BackgroundVariant.Dots}
+      gap={far ? 80 : 16}
+      size={far ? 2 : 1.2}
+      color="var(--grid)"
+      bgColor="var(--bg)"
+    />
+  );
+});
+
+function typesOf(nodes: readonly AnyNode[]): Set<string> {
+  const types = new Set<string>();
+  for (const node of nodes)
+    if (node.type === "card") for (const handle of node.data.layout.handles) types.add(handle.type);
+  return types;
+}
+
+function applyChanges(changes: readonly NodeChange<AnyNode>[]): void {
+  selectNodes(changes);
+  const places = new Map<NodeId, Point>();
+  const frames = new Map<number, Point>();
+  let dragging = false;
+  for (const change of changes) {
+    if (change.type !== "position" || !change.position) continue;
+    dragging ||= change.dragging === true;
+    const point = { x: Math.round(change.position.x), y: Math.round(change.position.y) };
+    if (isFrameId(change.id)) frames.set(frameNumber(change.id), point);
+    else places.set(change.id, { x: point.x, y: point.y + HEADER });
+  }
+  if (!places.size && !frames.size) return;
+  editDuring("move", "move", (doc, at) => {
+    let next = moveNodes(doc, at, places);
+    next = moveEnds(next, at, places);
+    for (const [id, point] of frames) next = moveFrame(next, at, id, point, new Set(places.keys()));
+    return next;
+  });
+  if (!dragging) endGesture();
+}
+
+type Doc = ReturnType<typeof docOf>;
+
+function moveEnds(doc: Doc, at: string, places: ReadonlyMap<NodeId, Point>): Doc {
+  const definition = doc.subgraphs.get(at);
+  if (!definition) return doc;
+  let next = definition;
+  for (const [id, point] of places) {
+    const side = id === "-10" ? "inputNode" : id === "-20" ? "outputNode" : undefined;
+    if (side) next = { ...next, [side]: { ...next[side], bounding: [point.x, point.y, 180, 100] } };
+  }
+  return next === definition ? doc : withSubgraph(doc, next);
+}
+
+/** What was in each frame when its drag began: nodes on the way must not be picked up. */
+const carried = new Map<number, readonly NodeId[]>();
+
+function moveFrame(doc: Doc, at: string, id: number, to: Point, moved: ReadonlySet<NodeId>): Doc {
+  const around = currentGraph();
+  const frame = around.graph.frames.get(id);
+  if (!frame) return doc;
+  const inside = carried.get(id) ?? nodesIn(frame, around);
+  carried.set(id, inside);
+  const [dx, dy] = [to.x - frame.x, to.y - frame.y];
+  const places = new Map<NodeId, Point>();
+  for (const node of inside) {
+    const known = around.graph.nodes.get(node);
+    if (known && !moved.has(node)) places.set(node, { x: known.x + dx, y: known.y + dy });
+  }
+  return editFrame(moveNodes(doc, at, places), at, id, to);
+}
+
+function selectNodes(changes: readonly NodeChange<AnyNode>[]): void {
+  const chosen = changes.filter((change) => change.type === "select");
+  if (!chosen.length) return;
+  useUi.setState((state) => {
+    const selection = new Set(state.selection);
+    const frames = new Set(state.frames);
+    for (const change of chosen) {
+      if (isFrameId(change.id))
+        change.selected ? frames.add(frameNumber(change.id)) : frames.delete(frameNumber(change.id));
+      else change.selected ? selection.add(change.id) : selection.delete(change.id);
+    }
+    return { selection, frames };
+  });
+}
+
+function selectEdges(changes: readonly EdgeChange<LinkEdge>[]): void {
+  const chosen = changes.filter((change) => change.type === "select");
+  if (!chosen.length) return;
+  useUi.setState((state) => {
+    const links = new Set(state.links);
+    for (const change of chosen) {
+      const id = Number(change.id.slice(2));
+      if (change.selected) links.add(id);
+      else links.delete(id);
+    }
+    return { links };
+  });
+}
+
+function isValid(connection: Connection): boolean {
+  if (!connection.sourceHandle || !connection.targetHandle) return false;
+  const ends = {
+    from: connection.source,
+    slot: Number(connection.sourceHandle.slice(2)),
+    to: connection.target,
+    input: connection.targetHandle.slice(2),
+  };
+  return verdict(ends).ok;
+}
+
+/** Dragging a lone node over a link offers to put it in. */
+function useNodeDrag() {
+  const over = useRef<number>(undefined);
+  const mark = (id: number | undefined) => {
+    if (over.current === id) return;
+    document.querySelector(".react-flow__edge.inserting")?.classList.remove("inserting");
+    over.current = id;
+    if (id !== undefined) document.querySelector(`.react-flow__edge[data-id="l:${id}"]`)?.classList.add("inserting");
+  };
+  return {
+    start: (_event: unknown, _node?: unknown, _list?: unknown) => {
+      carried.clear();
+      endGesture();
+    },
+    move: (event: MouseEvent | TouchEvent | React.MouseEvent, node: AnyNode, list: readonly AnyNode[]) => {
+      if (list.length !== 1 || isFrameId(node.id) || !("clientX" in event)) return;
+      mark(linkUnder({ x: event.clientX, y: event.clientY }, node.id));
+    },
+    stop: (_event: unknown, node?: unknown) => {
+      endGesture();
+      carried.clear();
+      const id = over.current;
+      mark(undefined);
+      if (id !== undefined && node) insertInto((node as AnyNode).id, id);
+    },
+  };
+}
+
+function linkUnder(point: Point, node: NodeId): number | undefined {
+  const around = currentGraph();
+  const hit = document.elementsFromPoint(point.x, point.y).find((element) => element.closest(".react-flow__edge"));
+  const id = hit?.closest(".react-flow__edge")?.getAttribute("data-id");
+  if (!id) return undefined;
+  const number = Number(id.slice(2));
+  return insertSockets(around, node, number) ? number : undefined;
+}
+
+function useLinkDrag() {
+  const done = useRef(false);
+  return {
+    start: (_event: unknown, from: { nodeId: string | null; handleId: string | null; handleType: string | null }) => {
+      done.current = false;
+      if (!from.nodeId || !from.handleId) return;
+      useUi.setState({ linking: linkingFrom(from.nodeId, from.handleId, from.handleType === "source" ? "out" : "in") });
+    },
+    connect: (connection: Connection) => {
+      done.current = true;
+      const { linking } = useUi.getState();
+      if (!connection.sourceHandle || !connection.targetHandle) return;
+      const ends = {
+        from: connection.source,
+        slot: Number(connection.sourceHandle.slice(2)),
+        to: connection.target,
+        input: connection.targetHandle.slice(2),
+      };
+      link(ends, linking?.moved);
+    },
+    end: (event: MouseEvent | TouchEvent) => {
+      const { linking } = useUi.getState();
+      useUi.setState({ linking: undefined });
+      if (!linking || done.current) return;
+      const point = "changedTouches" in event ? event.changedTouches[0] : event;
+      if (point) dropOn(linking, { x: point.clientX, y: point.clientY });
+    },
+  };
+}
+
+export function linkingFrom(node: NodeId, handle: string, side: "in" | "out"): Linking | undefined {
+  const around = currentGraph();
+  const found = placedNode(around, around.at, node);
+  const name = handle.slice(2);
+  const type =
+    side === "out"
+      ? found?.shape.outputs[Number(name)]?.type
+      : found?.shape.inputs.find((one) => one.name === name)?.type;
+  return type === undefined ? undefined : { node, handle, side, type, moved: side === "out" ? takeMoved() : undefined };
+}
+
+function dropOn(linking: Linking, screen: Point): void {
+  const target = document.elementFromPoint(screen.x, screen.y);
+  const socket = target?.closest<HTMLElement>(".react-flow__handle");
+  const node = target?.closest<HTMLElement>(".react-flow__node")?.dataset.id;
+  if (socket?.dataset.nodeid && socket.dataset.handleid && socket.dataset.side !== linking.side) {
+    link(endsOf(linking, { node: socket.dataset.nodeid, handle: socket.dataset.handleid }), linking.moved);
+    return;
+  }
+  if (node && !isFrameId(node) && node !== linking.node) {
+    linkToBody(linking, node);
+    return;
+  }
+  if (linking.moved !== undefined) {
+    dropLink(linking.moved);
+    return;
+  }
+  if (!target?.closest(".canvas") || node === linking.node) return;
+  useUi.setState({ search: { screen, place: placeAt(screen), from: linking } });
+}
+
+function GhostLink({ fromX, fromY, toX, toY }: { fromX: number; fromY: number; toX: number; toY: number }) {
+  const linking = useUi((state) => state.linking);
+  const out = linking?.side !== "in";
+  const ends = out
+    ? { sourceX: fromX, sourceY: fromY, targetX: toX, targetY: toY }
+    : { sourceX: toX, sourceY: toY, targetX: fromX, targetY: fromY };
+  return <path className="ghost" d={linkPath(ends)} style={{ stroke: socketColour(linking?.type ?? "*") }} />;
+}
+
+function reroute(event: React.MouseEvent, edge: LinkEdge): void {
+  const id = edge.data?.link.id;
+  const point = placeAt({ x: event.clientX, y: event.clientY });
+  if (id !== undefined)
+    edit("reroute", (doc, at) => addReroute(doc, at, id, { x: point.x - 24, y: point.y + HEADER - 12 })[0]);
+}
+
+function openMenu(event: React.MouseEvent | MouseEvent, on: { node?: NodeId; link?: number; frame?: number }): void {
+  event.preventDefault();
+  const screen = { x: event.clientX, y: event.clientY };
+  if (on.node && !useUi.getState().selection.has(on.node)) useUi.setState({ selection: new Set([on.node]) });
+  useUi.setState({ menu: { screen, place: placeAt(screen), ...on } });
+}
+
+function drop(event: React.DragEvent): void {
+  event.preventDefault();
+  const at = { x: event.clientX, y: event.clientY };
+  const result = event.dataTransfer.getData("application/x-sfumato-image");
+  if (result) {
+    void loadResult(JSON.parse(result), at);
+    return;
+  }
+  const node = event.dataTransfer.getData("application/x-sfumato-node");
+  if (node) {
+    dropNode(node, at);
+    return;
+  }
+  for (const file of event.dataTransfer.files) void openFile(file, { asImage: event.altKey, at });
+}
+
+function dropNode(type: string, screen: Point): void {
+  const place = placeAt(screen);
+  edit("add node", (doc, at) => addSnapped(doc, at, type, place));
+}
+
+function addSnapped(doc: Doc, at: string, type: string, place: Point): Doc {
+  const [next, id] = addNode(doc, at, type, { x: Math.round(place.x / 16) * 16, y: Math.round(place.y / 16) * 16 });
+  useUi.setState({ selection: new Set([id]) });
+  return next;
+}

@@ -1,0 +1,150 @@
+import { ChevronLeft, ChevronRight, Paintbrush } from "lucide-react";
+import { memo, useEffect, useRef, useState } from "react";
+import { imageFromName, imageUrl } from "../api/rest";
+import type { GraphNode } from "../model/document";
+import type { NodeShape } from "../model/shape";
+import { activeTab } from "../store/docs";
+import { hasPreview, setAspect, useExec, watchPreview } from "../store/exec";
+import { useUi } from "../store/ui";
+import { uploadName } from "./derive";
+
+interface Props {
+  readonly node: GraphNode;
+  readonly shape: NodeShape;
+  readonly path: string;
+  readonly style: React.CSSProperties;
+}
+
+/** What the node shows: its results, else what it is making now, else the picture it will load. */
+export const Media = memo(function Media({ node, shape, path, style }: Props) {
+  const tab = activeTab().id;
+  const images = useExec((state) => state.runs[tab]?.images[path]);
+  const text = useExec((state) => state.runs[tab]?.texts[path]);
+  const live = useExec((state) => (state.runs[tab] ? hasPreview(state.runs[tab], path) : false));
+  const upload = uploadName(node, shape);
+  return (
+    <div className="row media nodrag" style={style}>
+      {images?.length ? <Results images={images} tab={tab} path={path} /> : null}
+      {!images?.length && live && <Live tab={tab} path={path} />}
+      {!images?.length && !live && text && <pre className="result-text nowheel">{text}</pre>}
+      {!images?.length && !live && !text && upload && <Loaded name={upload} tab={tab} path={path} shape={shape} />}
+    </div>
+  );
+});
+
+function Results({
+  images,
+  tab,
+  path,
+}: {
+  images: readonly { filename: string; subfolder: string; type: string }[];
+  tab: string;
+  path: string;
+}) {
+  const [at, setAt] = useState(0);
+  const shown = images[Math.min(at, images.length - 1)];
+  if (!shown) return null;
+  const items = images.map((image) => ({ image }));
+  return (
+    <>
+      <button
+        type="button"
+        className="picture"
+        aria-label="Enlarge the picture"
+        onClick={() => useUi.setState({ lightbox: { items, at } })}
+      >
+        <img
+          src={imageUrl(shown)}
+          alt={shown.filename}
+          draggable={false}
+          decoding="async"
+          onLoad={(event) => setAspect(tab, path, event.currentTarget.naturalWidth / event.currentTarget.naturalHeight)}
+        />
+      </button>
+      {images.length > 1 && (
+        <nav className="pager" aria-label="Pictures">
+          <button
+            type="button"
+            className="icon"
+            aria-label="Previous picture"
+            onClick={() => setAt((at + images.length - 1) % images.length)}
+          >
+            <ChevronLeft size={14} />
+          </button>
+          {at + 1} / {images.length}
+          <button
+            type="button"
+            className="icon"
+            aria-label="Next picture"
+            onClick={() => setAt((at + 1) % images.length)}
+          >
+            <ChevronRight size={14} />
+          </button>
+        </nav>
+      )}
+    </>
+  );
+}
+
+/** The newest preview, drawn once a frame at most. */
+function Live({ tab, path }: { tab: string; path: string }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    let next: ImageBitmap | undefined;
+    let frame = 0;
+    const draw = () => {
+      frame = 0;
+      const target = canvas.current;
+      if (!target || !next || next.width === 0) return;
+      if (target.width !== next.width || target.height !== next.height) {
+        target.width = next.width;
+        target.height = next.height;
+      }
+      target.getContext("2d")?.drawImage(next, 0, 0);
+    };
+    const stop = watchPreview(tab, path, (image) => {
+      next = image;
+      if (!frame) frame = requestAnimationFrame(draw);
+    });
+    return () => {
+      stop();
+      cancelAnimationFrame(frame);
+    };
+  }, [tab, path]);
+  return <canvas ref={canvas} className="live" aria-label="Preview of what is being made" role="img" />;
+}
+
+function Loaded({ name, tab, path, shape }: { name: string; tab: string; path: string; shape: NodeShape }) {
+  const [broken, setBroken] = useState<string>();
+  const image = imageFromName(name);
+  const widget = shape.widgets.find((one) => one.upload)?.name ?? "image";
+  if (broken === name) return <p className="hint">{name} is not among the server's input pictures.</p>;
+  return (
+    <>
+      <button
+        type="button"
+        className="picture"
+        aria-label="Enlarge the picture"
+        onClick={() => useUi.setState({ lightbox: { items: [{ image }], at: 0 } })}
+      >
+        <img
+          src={imageUrl(image)}
+          alt={name}
+          draggable={false}
+          decoding="async"
+          onError={() => setBroken(name)}
+          onLoad={(event) => setAspect(tab, path, event.currentTarget.naturalWidth / event.currentTarget.naturalHeight)}
+        />
+      </button>
+      <button
+        type="button"
+        className="icon over"
+        title="Paint a mask"
+        aria-label="Paint a mask"
+        onClick={() => useUi.setState({ mask: { node: path, widget, image } })}
+      >
+        <Paintbrush size={14} />
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,262 @@
+import { type NodeProps, NodeResizeControl, useStore } from "@xyflow/react";
+import { AlertTriangle, ChevronRight, Layers, Zap } from "lucide-react";
+import { type MouseEvent, memo, useEffect, useRef } from "react";
+import { renameNode, resizeNode } from "../model/edits";
+import { MIN_WIDTH, type Row } from "../model/layout";
+import { isNote, titleOf } from "../model/shape";
+import { socketColour } from "../model/types";
+import { openSubgraph } from "../store/commands";
+import { activeTab, edit, editDuring, endGesture } from "../store/docs";
+import { type NodeRun, useExec } from "../store/exec";
+import { useUi } from "../store/ui";
+import { WidgetRow } from "../widgets/WidgetRow";
+import { CategoryIcon, categoryColour } from "./category";
+import type { CardData, CardNode } from "./derive";
+import { grabInput } from "./gestures";
+import { Media } from "./Media";
+import { NoteBody } from "./NoteBody";
+import { Socket } from "./Socket";
+import { TitleField } from "./TitleField";
+
+/** Below this zoom a node is a coloured card: its widgets and labels could not be read anyway. */
+export const FAR = 0.45;
+
+export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<CardNode>) {
+  const far = useStore((state) => state.transform[2] < FAR);
+  const tab = activeTab().id;
+  const run = useExec((state) => state.runs[tab]?.nodes[data.path]);
+  const { node, shape } = data;
+  const names = [
+    "card",
+    shape.kind,
+    far && "far",
+    selected && "selected",
+    node.mode === 2 && "muted",
+    node.mode === 4 && "bypassed",
+    node.collapsed && "collapsed",
+    run?.state,
+  ];
+  const style = {
+    "--cat": node.color ?? categoryColour(shape),
+    ...(node.color ? { "--tint": node.color } : {}),
+  } as React.CSSProperties;
+  return (
+    <div className={names.filter(Boolean).join(" ")} style={style} data-node={node.type}>
+      {shape.kind === "reroute" ? (
+        <span className="reroute-dot grip" style={{ color: socketColour(shape.outputs[0]?.type ?? "*") }} />
+      ) : null}
+      {shape.kind !== "reroute" && <Head id={id} data={data} run={run} />}
+      {!far && !node.collapsed && <Body data={data} run={run} id={id} />}
+      {far && !node.collapsed && shape.kind !== "reroute" && <Far data={data} />}
+      <Sockets data={data} />
+      {selected && !node.collapsed && shape.kind !== "reroute" && shape.kind !== "ends" && !far && (
+        <NodeResizeControl
+          className="resize"
+          minWidth={MIN_WIDTH}
+          onResize={(_, box) =>
+            editDuring(`size ${id}`, "resize", (doc, at) =>
+              resizeNode(doc, at, id, Math.round(box.width), Math.max(0, Math.round(box.height - 32))),
+            )
+          }
+          onResizeEnd={endGesture}
+        />
+      )}
+    </div>
+  );
+});
+
+function Head({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) {
+  const { node, shape } = data;
+  const renaming = useUi((state) => state.renaming === id);
+  const stop = () => useUi.setState({ renaming: undefined });
+  return (
+    <header
+      className="card-head grip"
+      onDoubleClick={() => (shape.kind === "subgraph" ? openSubgraph(id) : useUi.setState({ renaming: id }))}
+    >
+      <CategoryIcon shape={shape} />
+      {renaming ? (
+        <TitleField
+          value={titleOf(node, shape)}
+          label="Node title"
+          onDone={(title) => {
+            if (title !== undefined && title !== titleOf(node, shape))
+              edit("rename", (doc, at) => renameNode(doc, at, id, title));
+            stop();
+          }}
+        />
+      ) : (
+        <h3 title={shape.description || undefined}>{titleOf(node, shape)}</h3>
+      )}
+      <Chip run={run} mode={node.mode} />
+      {shape.kind === "subgraph" && (
+        <button
+          type="button"
+          className="icon nodrag"
+          title="Open the subgraph"
+          aria-label="Open the subgraph"
+          onClick={() => openSubgraph(id)}
+        >
+          <Layers size={14} />
+        </button>
+      )}
+    </header>
+  );
+}
+
+function Chip({ run, mode }: { run?: NodeRun; mode: number }) {
+  if (mode === 4) return <span className="chip">bypass</span>;
+  if (mode === 2) return <span className="chip">mute</span>;
+  if (!run) return null;
+  if (run.state === "running")
+    return (
+      <span className="chip running">
+        {run.max ? `${Math.round((100 * (run.value ?? 0)) / run.max)} %` : "running"}
+      </span>
+    );
+  if (run.state === "cached") {
+    return (
+      <span className="chip cached" title="Taken from the cache">
+        <Zap size={11} /> cached
+      </span>
+    );
+  }
+  if (run.state === "error") {
+    return (
+      <span className="chip error">
+        <AlertTriangle size={11} /> error
+      </span>
+    );
+  }
+  if (run.state === "queued") return <span className="chip queued">queued</span>;
+  if (run.state === "skipped") return <span className="chip">left out</span>;
+  return run.ms === undefined ? (
+    <span className="chip done">done</span>
+  ) : (
+    <span className="chip done">{duration(run.ms)}</span>
+  );
+}
+
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.max(1, Math.round(ms))} ms`;
+  return ms < 60_000
+    ? `${(ms / 1000).toFixed(1)} s`
+    : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+function Body({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) {
+  const { node, shape, layout } = data;
+  if (isNote(node.type)) return <NoteBody id={id} node={node} />;
+  return (
+    <div className="card-body">
+      {run?.state === "running" && run.max ? (
+        <i className="bar" style={{ transform: `scaleX(${(run.value ?? 0) / run.max})` }} />
+      ) : null}
+      {layout.rows.map((row) => (
+        <RowView key={rowKey(row)} id={id} row={row} data={data} run={run} />
+      ))}
+      {shape.kind === "unknown" && !layout.rows.length && <p className="hint">{shape.description}</p>}
+    </div>
+  );
+}
+
+function rowKey(row: Row): string {
+  if (row.kind === "widget") return row.widget.name;
+  return row.kind === "sockets" ? `s${row.y}` : row.kind;
+}
+
+function RowView({ id, row, data, run }: { id: string; row: Row; data: CardData; run?: NodeRun }) {
+  const { shape, node } = data;
+  const style = { top: row.y, height: row.height };
+  if (row.kind === "sockets") {
+    const output = row.output === undefined ? undefined : shape.outputs[row.output];
+    return (
+      <div className="row sockets" style={style}>
+        <span className="in-label">{row.input?.label}</span>
+        <span className="out-label">{output?.name}</span>
+      </div>
+    );
+  }
+  if (row.kind === "widget") return <WidgetRow id={id} row={row} data={data} style={style} />;
+  if (row.kind === "more") {
+    return (
+      <button
+        type="button"
+        className={data.unfolded ? "row more open nodrag" : "row more nodrag"}
+        style={style}
+        onClick={() => unfold(id)}
+      >
+        <ChevronRight size={12} /> {data.unfolded ? "Less" : `${row.count} more`}
+      </button>
+    );
+  }
+  if (row.kind === "media") return <Media node={node} shape={shape} path={data.path} style={style} />;
+  return <Message run={run} style={style} title={titleOf(node, shape)} />;
+}
+
+function unfold(id: string): void {
+  useUi.setState(({ unfolded }) => {
+    const next = new Set(unfolded);
+    if (!next.delete(id)) next.add(id);
+    return { unfolded: next };
+  });
+}
+
+function Message({ run, style, title }: { run?: NodeRun; style: React.CSSProperties; title: string }) {
+  if (!run?.message) return null;
+  const { message, trace } = run;
+  return (
+    <div className="row message nodrag" role="alert" style={style} title={message}>
+      <p>{message}</p>
+      {trace?.length ? (
+        <button
+          type="button"
+          onClick={() => useUi.setState({ trace: { title: `${title}: ${message}`, lines: trace } })}
+        >
+          Show trace
+        </button>
+      ) : null}
+    </div>
+  );
+}
+
+/** The handles stay mounted however far one zooms out: links to unmounted handles would not be drawn. */
+function Sockets({ data }: { data: CardData }) {
+  const { shape, layout, linked, node } = data;
+  const grab = (event: MouseEvent, handle: string) => grabInput(event, node.id, handle);
+  return layout.handles.map((handle) => {
+    const name = handle.id.slice(2);
+    const input = handle.side === "in" ? shape.inputs.find((one) => one.name === name) : undefined;
+    const output = handle.side === "out" ? shape.outputs[Number(name)] : undefined;
+    const isLinked = handle.side === "in" && linked.has(name);
+    return (
+      <Socket
+        key={handle.id}
+        at={handle}
+        filled={isLinked || handle.side === "out"}
+        optional={input?.optional ?? false}
+        wanting={Boolean(input && !input.optional && !isLinked && node.mode === 0)}
+        pip={Boolean(input?.widget) || node.collapsed}
+        label={input?.label ?? output?.name ?? ""}
+        onGrab={grab}
+      />
+    );
+  });
+}
+
+/** A title that keeps its size on the screen, and the last picture. */
+function Far({ data }: { data: CardData }) {
+  const card = useRef<HTMLDivElement>(null);
+  const width = data.layout.width;
+  const zoom = useStore((state) => Math.round(state.transform[2] * 50) / 50);
+  useEffect(() => card.current?.style.setProperty("--zoom", String(Math.max(0.05, zoom))), [zoom]);
+  const media = data.layout.rows.find((row) => row.kind === "media");
+  return (
+    <div className="far-body" ref={card}>
+      {width * zoom >= 60 && <span className="far-title">{titleOf(data.node, data.shape)}</span>}
+      {media && (
+        <Media node={data.node} shape={data.shape} path={data.path} style={{ top: media.y, height: media.height }} />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,270 @@
+import type { Edge, Node as FlowNode } from "@xyflow/react";
+import { Position } from "@xyflow/react";
+import {
+  type Frame,
+  GRAPH_INPUT,
+  GRAPH_OUTPUT,
+  type GraphId,
+  type GraphNode,
+  type Link,
+  linksInto,
+  type NodeId,
+} from "../model/document";
+import { HEADER, inputHandle, layoutNode, type NodeLayout, outputHandle } from "../model/layout";
+import { type NodeShape, placedNode, type Surroundings, shapeOf } from "../model/shape";
+import { hasPreview, type TabRun } from "../store/exec";
+
+export interface CardData extends Record<string, unknown> {
+  readonly node: GraphNode;
+  readonly shape: NodeShape;
+  readonly layout: NodeLayout;
+  readonly linked: ReadonlySet<string>;
+  /** The node's id in the prompt, subgraphs included. */
+  readonly path: string;
+  readonly unfolded: boolean;
+}
+
+export interface FrameData extends Record<string, unknown> {
+  readonly frame: Frame;
+}
+
+export type CardNode = FlowNode<CardData, "card">;
+export type FrameNode = FlowNode<FrameData, "frame">;
+export type AnyNode = CardNode | FrameNode;
+export interface LinkData extends Record<string, unknown> {
+  readonly link: Link;
+  readonly off: boolean;
+  readonly bypassed: boolean;
+  readonly title: string;
+}
+export type LinkEdge = Edge<LinkData, "link">;
+
+export interface DeriveInput {
+  readonly around: Surroundings;
+  readonly at: GraphId;
+  readonly prefix: string;
+  readonly selection: ReadonlySet<NodeId>;
+  readonly frames: ReadonlySet<number>;
+  readonly unfolded: ReadonlySet<NodeId>;
+  readonly run: TabRun;
+}
+
+interface Kept {
+  readonly key: string;
+  readonly node: GraphNode;
+  readonly shape: NodeShape;
+  readonly made: CardNode;
+}
+
+export const frameId = (id: number) => `frame:${id}`;
+export const isFrameId = (id: string) => id.startsWith("frame:");
+export const frameNumber = (id: string) => Number(id.slice("frame:".length));
+
+/** Gives the canvas its nodes; one that did not change is the same object as before, so that it is not drawn again. */
+export function makeDeriver(): (input: DeriveInput) => AnyNode[] {
+  let kept = new Map<NodeId, Kept>();
+  let keptFrames = new Map<number, { frame: Frame; selected: boolean; made: FrameNode }>();
+  return (input) => {
+    const next = new Map<NodeId, Kept>();
+    for (const { node, shape } of placedNodes(input)) {
+      const facts = factsOf(input, node, shape);
+      const old = kept.get(node.id);
+      const same = old && old.key === facts.key && old.node === node && old.shape === shape;
+      next.set(
+        node.id,
+        same ? old : { key: facts.key, node, shape, made: makeCard(input, node, shape, facts, old?.made) },
+      );
+    }
+    kept = next;
+    const frames = new Map<number, { frame: Frame; selected: boolean; made: FrameNode }>();
+    for (const frame of input.around.graph.frames.values()) {
+      const selected = input.frames.has(frame.id);
+      const old = keptFrames.get(frame.id);
+      frames.set(
+        frame.id,
+        old && old.frame === frame && old.selected === selected
+          ? old
+          : { frame, selected, made: makeFrame(frame, selected) },
+      );
+    }
+    keptFrames = frames;
+    return [...[...frames.values()].map((one) => one.made), ...[...next.values()].map((one) => one.made)];
+  };
+}
+
+function placedNodes({ around, at }: DeriveInput) {
+  const own = [...around.graph.nodes.values()].map((node) => ({ node, shape: shapeOf(node, around) }));
+  const ends = [GRAPH_INPUT, GRAPH_OUTPUT]
+    .flatMap((id) => placedNode(around, at, id) ?? [])
+    .filter(({ node }) => !around.graph.nodes.has(node.id));
+  return [...own, ...ends];
+}
+
+interface Facts {
+  readonly key: string;
+  readonly linked: ReadonlySet<string>;
+  readonly aspect?: number;
+  readonly message: boolean;
+  readonly unfolded: boolean;
+  readonly selected: boolean;
+  readonly path: string;
+}
+
+function factsOf(input: DeriveInput, node: GraphNode, shape: NodeShape): Facts {
+  const path = input.prefix + node.id;
+  const names = linksInto(input.around.graph, node.id).map((link) => link.input);
+  const aspect = aspectOf(input.run, path, node, shape);
+  const message = input.run.nodes[path]?.message !== undefined;
+  const unfolded = input.unfolded.has(node.id);
+  const selected = input.selection.has(node.id);
+  const key = [path, names.join("\n"), aspect?.toFixed(2), message, unfolded, selected, shapeKey(shape)].join("|");
+  return { key, linked: new Set(names), aspect, message, unfolded, selected, path };
+}
+
+/** Shapes that are made anew each time (reroutes, primitives, subgraphs) are compared by what shows. */
+function shapeKey(shape: NodeShape): string {
+  return shape.kind === "schema" ? "" : JSON.stringify([shape.title, shape.inputs, shape.outputs, shape.widgets]);
+}
+
+function aspectOf(run: TabRun, path: string, node: GraphNode, shape: NodeShape): number | undefined {
+  const shows = run.images[path]?.length || hasPreview(run, path) || run.texts[path] || uploadName(node, shape);
+  return shows ? (run.aspects[path] ?? 1) : undefined;
+}
+
+/** The picture that an upload widget names. */
+export function uploadName(node: GraphNode, shape: NodeShape): string | undefined {
+  const widget = shape.widgets.find((one) => one.upload);
+  const value = widget && (node.values[widget.name] ?? widget.default);
+  return typeof value === "string" && value ? value : undefined;
+}
+
+const Z_SELECTED = 1000;
+
+function makeCard(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: Facts, old?: CardNode): CardNode {
+  const layout = layoutNode({
+    node,
+    shape,
+    linked: facts.linked,
+    aspect: facts.aspect,
+    message: facts.message,
+    unfolded: facts.unfolded,
+  });
+  const sameSize = old && old.width === layout.width && old.height === layout.height;
+  return {
+    id: node.id,
+    type: "card",
+    position: { x: node.x, y: node.y - HEADER },
+    width: layout.width,
+    height: layout.height,
+    measured: sameSize ? old.measured : { width: layout.width, height: layout.height },
+    selected: facts.selected,
+    zIndex: facts.selected ? Z_SELECTED : 0,
+    dragHandle: ".grip",
+    data: { node, shape, layout, linked: facts.linked, path: facts.path, unfolded: facts.unfolded },
+    ariaLabel: ariaLabel(input, node, shape, facts),
+    handles: layout.handles.map((handle) => ({
+      id: handle.id,
+      type: handle.side === "in" ? "target" : "source",
+      position: handle.side === "in" ? Position.Left : Position.Right,
+      x: handle.x,
+      y: handle.y,
+      width: 0.01,
+      height: 0.01,
+    })),
+  };
+}
+
+function ariaLabel(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: Facts): string {
+  const run = input.run.nodes[facts.path];
+  const said = [node.title || shape.title, `${shape.inputs.length} inputs`, `${facts.linked.size} connected`];
+  if (node.mode === 4) said.push("bypassed");
+  if (node.mode === 2) said.push("muted");
+  if (run) said.push(run.state);
+  return said.join(", ");
+}
+
+function makeFrame(frame: Frame, selected: boolean): FrameNode {
+  return {
+    id: frameId(frame.id),
+    type: "frame",
+    position: { x: frame.x, y: frame.y },
+    width: frame.width,
+    height: frame.height,
+    measured: { width: frame.width, height: frame.height },
+    handles: [],
+    selected,
+    zIndex: -10,
+    dragHandle: ".frame-title",
+    data: { frame },
+    ariaLabel: `Frame ${frame.title}`,
+  };
+}
+
+export function makeEdgeDeriver(): (
+  around: Surroundings,
+  at: GraphId,
+  selected: ReadonlySet<number>,
+  hidden?: number,
+) => LinkEdge[] {
+  let kept = new Map<number, { key: string; link: Link; made: LinkEdge }>();
+  return (around, at, selected, hidden) => {
+    const next = new Map<number, { key: string; link: Link; made: LinkEdge }>();
+    for (const link of around.graph.links.values()) {
+      const from = around.graph.nodes.get(link.from);
+      const to = around.graph.nodes.get(link.to);
+      const off = from?.mode === 2 || to?.mode === 2;
+      const bypassed = from?.mode === 4 || to?.mode === 4;
+      const key = `${selected.has(link.id)}${hidden === link.id}${off}${bypassed}`;
+      const old = kept.get(link.id);
+      next.set(
+        link.id,
+        old && old.key === key && old.link === link
+          ? old
+          : {
+              key,
+              link,
+              made: makeEdge(link, {
+                off,
+                bypassed,
+                selected: selected.has(link.id),
+                hidden: hidden === link.id,
+                title: nameOf(around, at, link),
+              }),
+            },
+      );
+    }
+    kept = next;
+    return [...next.values()].map((one) => one.made);
+  };
+}
+
+function nameOf(around: Surroundings, at: GraphId, link: Link): string {
+  const from = placedNode(around, at, link.from);
+  const to = placedNode(around, at, link.to);
+  const output = from?.shape.outputs[link.slot]?.name ?? link.type;
+  const input = to?.shape.inputs.find((one) => one.name === link.input)?.label ?? link.input;
+  return `${from?.node.title || from?.shape.title} · ${output} → ${to?.node.title || to?.shape.title} · ${input}`;
+}
+
+interface EdgeFacts {
+  readonly off: boolean;
+  readonly bypassed: boolean;
+  readonly selected: boolean;
+  readonly hidden: boolean;
+  readonly title: string;
+}
+
+function makeEdge(link: Link, { off, bypassed, selected, hidden, title }: EdgeFacts): LinkEdge {
+  return {
+    id: `l:${link.id}`,
+    type: "link",
+    source: link.from,
+    sourceHandle: outputHandle(link.slot),
+    target: link.to,
+    targetHandle: inputHandle(link.input),
+    selected,
+    hidden,
+    focusable: false,
+    data: { link, off, bypassed, title },
+  };
+}

@@ -1,0 +1,196 @@
+import { asNumber, asText, isList, isObject, type Json, type JsonObject } from "./json";
+
+export type WidgetKind = "int" | "float" | "text" | "toggle" | "choice";
+
+export interface WidgetSchema {
+  readonly name: string;
+  readonly label: string;
+  readonly kind: WidgetKind;
+  /** The socket type that may feed it instead. */
+  readonly type: string;
+  readonly default: Json;
+  readonly optional: boolean;
+  readonly min?: number;
+  readonly max?: number;
+  readonly step?: number;
+  readonly round?: number;
+  readonly multiline: boolean;
+  readonly dynamicPrompts: boolean;
+  /** A seed: a second value says what happens to it after each run. */
+  readonly control: boolean;
+  readonly upload: boolean;
+  readonly options: readonly Json[];
+  readonly display?: string;
+  readonly on?: string;
+  readonly off?: string;
+  readonly placeholder?: string;
+  readonly tooltip?: string;
+  readonly advanced: boolean;
+}
+
+export interface SocketSchema {
+  readonly name: string;
+  readonly label: string;
+  readonly type: string;
+  readonly optional: boolean;
+  readonly tooltip?: string;
+}
+
+export interface OutputSchema {
+  readonly name: string;
+  readonly type: string;
+  readonly list: boolean;
+  readonly tooltip?: string;
+}
+
+export interface NodeSchema {
+  readonly type: string;
+  readonly title: string;
+  readonly category: string;
+  readonly description: string;
+  readonly sockets: readonly SocketSchema[];
+  readonly widgets: readonly WidgetSchema[];
+  readonly outputs: readonly OutputSchema[];
+  readonly terminal: boolean;
+  readonly deprecated: boolean;
+  readonly experimental: boolean;
+  readonly aliases: readonly string[];
+  /** How many widgets come before the place that a file gives to the upload button; -1 where there is none. */
+  readonly uploadAfter: number;
+  /** Widgets and forced sockets in order: what very old files counted in `widgets_values`. */
+  readonly legacy: readonly { readonly name: string; readonly control: boolean; readonly forced: boolean }[];
+}
+
+export type Catalogue = ReadonlyMap<string, NodeSchema>;
+
+const KINDS: Readonly<Record<string, WidgetKind>> = {
+  INT: "int",
+  FLOAT: "float",
+  STRING: "text",
+  BOOLEAN: "toggle",
+  COMBO: "choice",
+};
+
+/** The node classes that the server's `/object_info` describes. Entries that make no sense are left out. */
+export function readCatalogue(info: unknown): Catalogue {
+  const found = new Map<string, NodeSchema>();
+  if (!isObject(info)) return found;
+  for (const [type, entry] of Object.entries(info)) if (isObject(entry)) found.set(type, readNode(type, entry));
+  return found;
+}
+
+function readNode(type: string, entry: JsonObject): NodeSchema {
+  const input = isObject(entry.input) ? entry.input : {};
+  const order = isObject(entry.input_order) ? entry.input_order : {};
+  const required = readInputs(input.required, order.required, false);
+  const optional = readInputs(input.optional, order.optional, true);
+  const all = [...required, ...optional];
+  const widgets = all.filter(isWidget);
+  const requiredWidgets = required.filter(isWidget);
+  return {
+    type,
+    title: asText(entry.display_name) || type,
+    category: asText(entry.category, "other"),
+    description: asText(entry.description),
+    sockets: all.filter((one): one is SocketSchema => !isWidget(one)),
+    widgets,
+    outputs: readOutputs(entry),
+    terminal: entry.output_node === true,
+    deprecated: entry.deprecated === true,
+    experimental: entry.experimental === true,
+    aliases: isList(entry.search_aliases) ? entry.search_aliases.map((alias) => asText(alias)) : [],
+    uploadAfter: requiredWidgets.some((one) => one.upload) ? requiredWidgets.length : -1,
+    legacy: all
+      .filter((one) => isWidget(one) || one.type in KINDS)
+      .map((one) => ({ name: one.name, control: isWidget(one) && one.control, forced: !isWidget(one) })),
+  };
+}
+
+function isWidget(one: SocketSchema | WidgetSchema): one is WidgetSchema {
+  return "kind" in one;
+}
+
+function readInputs(inputs: unknown, order: unknown, optional: boolean): (SocketSchema | WidgetSchema)[] {
+  if (!isObject(inputs)) return [];
+  const names = isList(order) ? order.filter((name): name is string => typeof name === "string") : Object.keys(inputs);
+  const rest = Object.keys(inputs).filter((name) => !names.includes(name));
+  return [...names, ...rest].flatMap((name) => {
+    const spec = inputs[name];
+    return isList(spec) ? [readInput(name, spec, optional)] : [];
+  });
+}
+
+function readInput(name: string, spec: readonly Json[], optional: boolean): SocketSchema | WidgetSchema {
+  const opts = isObject(spec[1]) ? spec[1] : {};
+  const head = spec[0];
+  const type = isList(head) ? "COMBO" : asText(head, "*");
+  const kind = KINDS[type];
+  const tooltip = asText(opts.tooltip) || undefined;
+  const label = asText(opts.display_name) || name;
+  if (!kind || opts.forceInput === true) return { name, label, type, optional, tooltip };
+  const options = isList(head) ? head : isList(opts.options) ? opts.options : [];
+  return {
+    name,
+    label,
+    kind,
+    type,
+    optional,
+    tooltip,
+    options,
+    default: opts.default ?? blank(kind, options),
+    ...range(opts),
+    multiline: opts.multiline === true,
+    dynamicPrompts: opts.dynamicPrompts === true,
+    control: kind === "int" && (opts.control_after_generate ? true : isSeedName(name, opts)),
+    upload: kind === "choice" && opts.image_upload === true,
+    display: asText(opts.display) || undefined,
+    on: asText(opts.label_on) || undefined,
+    off: asText(opts.label_off) || undefined,
+    placeholder: asText(opts.placeholder) || undefined,
+    advanced: opts.advanced === true,
+  };
+}
+
+function isSeedName(name: string, opts: JsonObject): boolean {
+  return !("control_after_generate" in opts) && (name === "seed" || name === "noise_seed");
+}
+
+function range(opts: JsonObject): Pick<WidgetSchema, "min" | "max" | "step" | "round"> {
+  const pick = (key: string) => (typeof opts[key] === "number" ? (opts[key] as number) : undefined);
+  return { min: pick("min"), max: pick("max"), step: pick("step"), round: pick("round") };
+}
+
+function blank(kind: WidgetKind, options: readonly Json[]): Json {
+  if (kind === "choice") return options[0] ?? "";
+  if (kind === "text") return "";
+  return kind === "toggle" ? false : 0;
+}
+
+function readOutputs(entry: JsonObject): OutputSchema[] {
+  const types = isList(entry.output) ? entry.output : [];
+  const names = isList(entry.output_name) ? entry.output_name : [];
+  const lists = isList(entry.output_is_list) ? entry.output_is_list : [];
+  const tips = isList(entry.output_tooltips) ? entry.output_tooltips : [];
+  return types.map((type, i) => ({
+    name: asText(names[i]) || (isList(type) ? "COMBO" : asText(type)),
+    type: isList(type) ? "COMBO" : asText(type, "*"),
+    list: lists[i] === true,
+    tooltip: asText(tips[i]) || undefined,
+  }));
+}
+
+/** The value nearest to `value` that the widget allows, or the value itself where it is no number. */
+export function fit(widget: WidgetSchema, value: number): number {
+  const low = widget.min ?? Number.NEGATIVE_INFINITY;
+  const high = widget.max ?? Number.POSITIVE_INFINITY;
+  const clamped = Math.min(high, Math.max(low, value));
+  if (widget.kind === "int") return Math.round(clamped);
+  const places = decimals(widget);
+  return asNumber(Number(clamped.toFixed(places)));
+}
+
+export function decimals(widget: WidgetSchema): number {
+  if (widget.kind === "int") return 0;
+  const grain = widget.round || widget.step || 0.01;
+  return Math.min(8, Math.max(0, Math.ceil(-Math.log10(grain) - 1e-9)));
+}

@@ -1,0 +1,350 @@
+import {
+  type Doc,
+  GRAPH_INPUT,
+  GRAPH_OUTPUT,
+  type Graph,
+  type GraphId,
+  type GraphNode,
+  linksInto,
+  linksOutOf,
+  type NodeId,
+  type Slot,
+  type Subgraph,
+} from "./document";
+import { asText, isList, isObject, type Json } from "./json";
+import type { Catalogue, NodeSchema, OutputSchema, WidgetSchema } from "./schema";
+
+export type NodeKind = "schema" | "subgraph" | "reroute" | "primitive" | "note" | "ends" | "unknown";
+
+export interface InputShape {
+  readonly name: string;
+  readonly label: string;
+  readonly type: string;
+  readonly optional: boolean;
+  readonly tooltip?: string;
+  /** Set where the input also has a widget. */
+  readonly widget?: string;
+}
+
+export interface WidgetShape extends WidgetSchema {
+  /** Where the value lives, if in a node inside the subgraph. */
+  readonly inner?: { readonly node: string; readonly widget: string };
+}
+
+/** All that the editor needs to draw, link and save a node, whatever kind it is. */
+export interface NodeShape {
+  readonly kind: NodeKind;
+  readonly title: string;
+  readonly category: string;
+  readonly description: string;
+  readonly inputs: readonly InputShape[];
+  readonly widgets: readonly WidgetShape[];
+  readonly outputs: readonly OutputSchema[];
+  readonly terminal: boolean;
+  readonly uploadAfter: number;
+}
+
+export interface Surroundings {
+  readonly catalogue: Catalogue;
+  readonly doc: Doc;
+  readonly graph: Graph;
+}
+
+const NOTES: Readonly<Record<string, string>> = { Note: "Note", MarkdownNote: "Markdown note" };
+export const REROUTE = "Reroute";
+export const PRIMITIVE = "PrimitiveNode";
+
+export function isNote(type: string): boolean {
+  return type in NOTES;
+}
+
+/** Nodes that no server knows of: they are resolved before the graph is sent. */
+export function isVirtual(type: string): boolean {
+  return isNote(type) || type === REROUTE || type === PRIMITIVE;
+}
+
+export function shapeOf(node: GraphNode, around: Surroundings): NodeShape {
+  if (node.type === REROUTE) return rerouteShape(node, around);
+  if (node.type === PRIMITIVE) return primitiveShape(node, around);
+  if (isNote(node.type)) return noteShape(node.type);
+  const schema = around.catalogue.get(node.type);
+  if (schema) return withExtraInputs(schemaShape(schema), node);
+  const definition = around.doc.subgraphs.get(node.type);
+  return definition ? subgraphShape(node, definition, around) : unknownShape(node);
+}
+
+const fromSchema = new WeakMap<NodeSchema, NodeShape>();
+
+export function schemaShape(schema: NodeSchema): NodeShape {
+  const known = fromSchema.get(schema);
+  if (known) return known;
+  const shape: NodeShape = {
+    kind: "schema",
+    title: schema.title,
+    category: schema.category,
+    description: schema.description,
+    inputs: [
+      ...schema.sockets,
+      ...schema.widgets.map(({ name, label, type, tooltip }) => ({
+        name,
+        label,
+        type,
+        tooltip,
+        optional: true,
+        widget: name,
+      })),
+    ],
+    widgets: schema.widgets,
+    outputs: schema.outputs,
+    terminal: schema.terminal,
+    uploadAfter: schema.uploadAfter,
+  };
+  fromSchema.set(schema, shape);
+  return shape;
+}
+
+/** Inputs that a file has and the schema has not (grown or renamed ones) stay, so that no link is lost. */
+function withExtraInputs(shape: NodeShape, node: GraphNode): NodeShape {
+  const extra = node.inputs.filter((slot) => !shape.inputs.some((one) => one.name === slot.name));
+  if (!extra.length) return shape;
+  const sockets = shape.inputs.filter((one) => !one.widget);
+  const widgets = shape.inputs.filter((one) => one.widget);
+  return { ...shape, inputs: [...sockets, ...extra.map(slotInput), ...widgets] };
+}
+
+function slotInput(slot: Slot): InputShape {
+  return { name: slot.name, label: slot.label ?? slot.name, type: slot.type, optional: true };
+}
+
+function slotOutput(slot: Slot): OutputSchema {
+  return { name: slot.label ?? slot.name, type: slot.type, list: false };
+}
+
+const bare = { category: "", description: "", widgets: [], terminal: false, uploadAfter: -1 } as const;
+
+function noteShape(type: string): NodeShape {
+  const text = textWidget("text");
+  return { ...bare, kind: "note", title: NOTES[type] ?? type, inputs: [], outputs: [], widgets: [text] };
+}
+
+function textWidget(name: string): WidgetShape {
+  return {
+    name,
+    label: name,
+    kind: "text",
+    type: "STRING",
+    default: "",
+    optional: true,
+    multiline: true,
+    dynamicPrompts: false,
+    control: false,
+    upload: false,
+    options: [],
+    advanced: false,
+  };
+}
+
+function rerouteShape(node: GraphNode, around: Surroundings): NodeShape {
+  const type = rerouteType(node, around);
+  return {
+    ...bare,
+    kind: "reroute",
+    title: "Reroute",
+    inputs: [{ name: "", label: "", type, optional: true }],
+    outputs: [{ name: "", type, list: false }],
+  };
+}
+
+/** What flows through a reroute: the type at the far end of what feeds it, or of what it feeds. */
+function rerouteType(node: GraphNode, { graph }: Surroundings): string {
+  const seen = new Set<string>();
+  let at: GraphNode | undefined = node;
+  while (at && at.type === REROUTE && !seen.has(at.id)) {
+    seen.add(at.id);
+    const link = linksInto(graph, at.id)[0];
+    if (!link) break;
+    if (link.type !== "*") return link.type;
+    at = graph.nodes.get(link.from);
+  }
+  const ahead = linksOutOf(graph, node.id).find((link) => link.type !== "*");
+  return ahead?.type ?? "*";
+}
+
+function primitiveShape(node: GraphNode, around: Surroundings): NodeShape {
+  const target = firstTarget(node, around);
+  const widget = target && {
+    ...target,
+    name: "value",
+    label: "value",
+    control: target.kind === "int" || target.kind === "choice",
+  };
+  return {
+    ...bare,
+    kind: "primitive",
+    title: "Primitive",
+    category: "utils",
+    inputs: [],
+    widgets: widget ? [widget] : [],
+    outputs: [{ name: widget?.label ?? "connect to a widget", type: widget?.type ?? "*", list: false }],
+  };
+}
+
+function firstTarget(node: GraphNode, around: Surroundings): WidgetSchema | undefined {
+  for (const link of linksOutOf(around.graph, node.id)) {
+    const to = around.graph.nodes.get(link.to);
+    if (!to || to.type === REROUTE || to.type === PRIMITIVE) continue;
+    const widget = shapeOf(to, around).widgets.find((one) => one.name === link.input);
+    if (widget) return widget;
+  }
+  return undefined;
+}
+
+function unknownShape(node: GraphNode): NodeShape {
+  return {
+    ...bare,
+    kind: "unknown",
+    title: node.type,
+    description: `This server has no node called ${node.type}. What the file says of it is kept.`,
+    inputs: node.inputs.map(slotInput),
+    outputs: node.outputs.map(slotOutput),
+  };
+}
+
+function subgraphShape(node: GraphNode, definition: Subgraph, around: Surroundings): NodeShape {
+  const inside: Surroundings = { ...around, graph: definition.graph };
+  const widgets = promoted(node, definition, inside);
+  return {
+    ...bare,
+    kind: "subgraph",
+    title: definition.name,
+    category: "subgraph",
+    description: asText(definition.rest.description),
+    inputs: definition.inputs.map((port) => ({
+      name: port.name,
+      label: port.label ?? port.name,
+      type: port.type,
+      optional: true,
+      widget: widgets.find((one) => one.name === port.name && !one.inner)?.name,
+    })),
+    outputs: definition.outputs.map((port) => ({ name: port.label ?? port.name, type: port.type, list: false })),
+    widgets,
+  };
+}
+
+/** The entries of `properties.proxyWidgets`, or the widget-backed inputs where a file has none. */
+export function proxyEntries(node: GraphNode): readonly (readonly [string, string])[] | undefined {
+  const properties = isObject(node.rest.properties) ? node.rest.properties : {};
+  if (!isList(properties.proxyWidgets)) return undefined;
+  return properties.proxyWidgets.filter(isPair).map((pair) => [String(pair[0]), String(pair[1])] as const);
+}
+
+function isPair(value: Json): value is readonly Json[] {
+  return isList(value) && value.length >= 2;
+}
+
+function promoted(node: GraphNode, definition: Subgraph, inside: Surroundings): readonly WidgetShape[] {
+  const backed = definition.inputs.flatMap((port, slot) => {
+    const widget = behind(slot, inside);
+    return widget ? [{ ...widget, name: port.name, label: port.label ?? port.name, inner: undefined }] : [];
+  });
+  const entries = proxyEntries(node);
+  if (!entries) return backed;
+  const listed = entries.flatMap(([id, name]): WidgetShape[] => {
+    if (id === "-1") return backed.filter((one) => one.name === name);
+    const target = inside.graph.nodes.get(id);
+    const widget = target && shapeOf(target, inside).widgets.find((one) => one.name === name);
+    return widget ? [{ ...widget, name: `${id}:${name}`, inner: { node: id, widget: name } }] : [];
+  });
+  const missing = backed.filter((one) => !listed.some((two) => two.name === one.name));
+  return [...listed, ...missing];
+}
+
+/** The widget that a definition's input feeds, directly or through the input of a subgraph further in. */
+export function behind(slot: number, inside: Surroundings): WidgetShape | undefined {
+  for (const link of linksOutOf(inside.graph, GRAPH_INPUT)) {
+    if (link.slot !== slot || link.to === GRAPH_OUTPUT) continue;
+    const target = inside.graph.nodes.get(link.to);
+    const widget = target && shapeOf(target, inside).widgets.find((one) => one.name === link.input);
+    if (widget) return widget;
+  }
+  return undefined;
+}
+
+export function titleOf(node: GraphNode, shape: NodeShape): string {
+  return node.title || shape.title;
+}
+
+/** The value that the widget holds now: what the document says, or the default. */
+export function widgetValue(node: GraphNode, widget: WidgetShape, around: Surroundings): Json {
+  if (widget.inner) {
+    const inner = around.doc.subgraphs.get(node.type)?.graph.nodes.get(widget.inner.node);
+    const graph = around.doc.subgraphs.get(node.type)?.graph;
+    if (inner && graph) {
+      const own = { ...around, graph };
+      const target = shapeOf(inner, own).widgets.find((one) => one.name === widget.inner?.widget);
+      if (target) return widgetValue(inner, target, own);
+    }
+  }
+  const value = node.values[widget.name];
+  return value === undefined ? widget.default : value;
+}
+
+export function controlOf(node: GraphNode, name: string): string {
+  return asText(node.values[`${name}:control`], "fixed");
+}
+
+export interface Placed {
+  readonly node: GraphNode;
+  readonly shape: NodeShape;
+}
+
+/** A node of the graph with its shape, the two ends of a subgraph included. */
+export function placedNode(around: Surroundings, at: GraphId, id: NodeId): Placed | undefined {
+  const definition = around.doc.subgraphs.get(at);
+  if (definition && (id === GRAPH_INPUT || id === GRAPH_OUTPUT)) return endOf(definition, id);
+  const node = around.graph.nodes.get(id);
+  return node && { node, shape: shapeOf(node, around) };
+}
+
+/** The name of the socket at a subgraph's end that makes a new one. */
+export const NEW_PORT = "+";
+
+export function endOf(definition: Subgraph, id: NodeId): Placed {
+  const box = id === GRAPH_INPUT ? definition.inputNode.bounding : definition.outputNode.bounding;
+  const [x, y] = isList(box) ? box.map(Number) : [];
+  const node: GraphNode = {
+    id,
+    type: "ends",
+    x: x ?? 0,
+    y: y ?? 0,
+    width: 180,
+    mode: 0,
+    collapsed: false,
+    values: {},
+    inputs: [],
+    outputs: [],
+    rest: {},
+  };
+  const inside = id === GRAPH_INPUT;
+  const more = { name: NEW_PORT, label: "new", type: "*", optional: true, list: false };
+  const shape: NodeShape = {
+    ...bare,
+    kind: "ends",
+    title: inside ? "Inputs" : "Outputs",
+    inputs: inside
+      ? []
+      : [
+          ...definition.outputs.map((one) => ({
+            name: one.id,
+            label: one.label ?? one.name,
+            type: one.type,
+            optional: true,
+          })),
+          more,
+        ],
+    outputs: inside
+      ? [...definition.inputs.map((one) => ({ name: one.label ?? one.name, type: one.type, list: false })), more]
+      : [],
+  };
+  return { node, shape };
+}

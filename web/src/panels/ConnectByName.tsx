@@ -1,0 +1,124 @@
+import { Dialog } from "radix-ui";
+import { useEffect, useMemo, useState } from "react";
+import { endsOf, link, verdict } from "../canvas/gestures";
+import { inputHandle, outputHandle } from "../model/layout";
+import { filterTexts } from "../model/search";
+import { shapeOf, titleOf } from "../model/shape";
+import { currentGraph } from "../store/docs";
+
+interface Offer {
+  readonly key: string;
+  readonly label: string;
+  readonly make: () => void;
+}
+
+/** Links the selected node by the names of sockets: what C does, and the way to link without a mouse. */
+export function ConnectByName() {
+  const [node, setNode] = useState<string>();
+  useEffect(() => {
+    const begin = (event: Event) => setNode((event as CustomEvent<string>).detail);
+    document.addEventListener("sfumato:connect", begin);
+    return () => document.removeEventListener("sfumato:connect", begin);
+  }, []);
+  return node === undefined ? null : <Offers node={node} onClose={() => setNode(undefined)} />;
+}
+
+function Offers({ node, onClose }: { node: string; onClose: () => void }) {
+  const [text, setText] = useState("");
+  const [at, setAt] = useState(0);
+  const offers = useMemo(() => offersFor(node), [node]);
+  const found = filterTexts(offers, text, (one) => one.label);
+  const pick = (offer: Offer | undefined) => {
+    onClose();
+    offer?.make();
+  };
+  return (
+    <Dialog.Root open onOpenChange={onClose}>
+      <Dialog.Portal>
+        <Dialog.Overlay className="overlay" />
+        <Dialog.Content className="palette" aria-describedby={undefined}>
+          <Dialog.Title className="unseen">Link by name</Dialog.Title>
+          <input
+            type="text"
+            placeholder="Link to"
+            aria-label="Link to"
+            value={text}
+            onChange={(event) => {
+              setText(event.currentTarget.value);
+              setAt(0);
+            }}
+            onKeyDown={(event) => {
+              if (event.key === "ArrowDown") setAt(Math.min(found.length - 1, at + 1));
+              else if (event.key === "ArrowUp") setAt(Math.max(0, at - 1));
+              else if (event.key === "Enter") pick(found[at]);
+              else return;
+              event.preventDefault();
+            }}
+          />
+          <div className="list" role="listbox" aria-label="Sockets that fit">
+            {found.slice(0, 100).map((one, i) => (
+              <button
+                type="button"
+                role="option"
+                tabIndex={-1}
+                aria-selected={i === at}
+                key={one.key}
+                onClick={() => pick(one)}
+              >
+                {one.label}
+              </button>
+            ))}
+            {!found.length && <p className="hint">No socket of another node fits.</p>}
+          </div>
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+function offersFor(id: string): readonly Offer[] {
+  const around = currentGraph();
+  const own = around.graph.nodes.get(id);
+  if (!own) return [];
+  const shape = shapeOf(own, around);
+  const others = [...around.graph.nodes.values()]
+    .filter((one) => one.id !== id)
+    .map((node) => ({ node, shape: shapeOf(node, around) }));
+  const outward = shape.outputs.flatMap((output, slot) =>
+    others.flatMap((other) =>
+      other.shape.inputs.flatMap((input) =>
+        offer(
+          `${output.name} → ${titleOf(other.node, other.shape)} · ${input.label}`,
+          { node: id, handle: outputHandle(slot), side: "out" },
+          { node: other.node.id, handle: inputHandle(input.name) },
+        ),
+      ),
+    ),
+  );
+  const inward = shape.inputs.flatMap((input) =>
+    others.flatMap((other) =>
+      other.shape.outputs.flatMap((output, slot) =>
+        offer(
+          `${input.label} ← ${titleOf(other.node, other.shape)} · ${output.name}`,
+          { node: id, handle: inputHandle(input.name), side: "in" },
+          { node: other.node.id, handle: outputHandle(slot) },
+        ),
+      ),
+    ),
+  );
+  const sockets = new Set(shape.inputs.filter((one) => !one.widget).map((one) => one.label));
+  const rank = (one: Offer) =>
+    one.label.includes("→") || [...sockets].some((name) => one.label.startsWith(`${name} ←`)) ? 0 : 1;
+  return [...outward, ...inward].sort((a, b) => rank(a) - rank(b));
+}
+
+function offer(
+  label: string,
+  from: { node: string; handle: string; side: "in" | "out" },
+  to: { node: string; handle: string },
+): Offer[] {
+  const ends = endsOf(from, to);
+  return verdict(ends).ok
+    ? [{ key: `${ends.from} ${ends.slot} ${ends.to} ${ends.input}`, label, make: () => void link(ends) }]
+    : [];
+}

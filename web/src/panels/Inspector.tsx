@@ -1,0 +1,63 @@
+import { Pin } from "lucide-react";
+import { linkInto } from "../model/document";
+import { togglePin } from "../model/edits";
+import { shapeOf, titleOf, widgetValue } from "../model/shape";
+import { activeTab, currentGraph, edit, useDocs } from "../store/docs";
+import { useLibrary } from "../store/library";
+import { useUi } from "../store/ui";
+import { WidgetControl } from "../widgets/WidgetControl";
+
+/** The selected node's widgets at full width, and what is known of it. */
+export default function Inspector() {
+  const tab = useDocs(activeTab);
+  const catalogue = useLibrary((state) => state.catalogue);
+  const selection = useUi((state) => state.selection);
+  const around = { ...currentGraph(tab), catalogue };
+  const [id] = selection;
+  const node = id === undefined ? undefined : around.graph.nodes.get(id);
+  if (!node || selection.size !== 1)
+    return <p className="hint">{selection.size > 1 ? `${selection.size} nodes are selected.` : "Select a node."}</p>;
+  const shape = shapeOf(node, around);
+  const path = [...tab.view, node.id].join(":");
+  return (
+    <div className="inspector">
+      <h3>{titleOf(node, shape)}</h3>
+      <p className="hint">
+        {node.type}
+        {shape.category && ` · ${shape.category}`}
+      </p>
+      {shape.description && <p>{shape.description}</p>}
+      {shape.widgets.map((widget) => {
+        const pinned = around.doc.form.some((pin) => pin.node === path && pin.widget === widget.name);
+        if (linkInto(around.graph, node.id, widget.name))
+          return (
+            <p key={widget.name} className="hint">
+              {widget.label} is linked.
+            </p>
+          );
+        return (
+          <div key={widget.name} className="form-row">
+            <WidgetControl
+              at={around.at}
+              id={node.id}
+              path={path}
+              node={node}
+              widget={widget}
+              value={widgetValue(node, widget, around)}
+            />
+            <button
+              type="button"
+              className={pinned ? "icon on" : "icon"}
+              aria-pressed={pinned}
+              aria-label={`Show ${widget.label} in the form`}
+              title="Show in the form"
+              onClick={() => edit("show in the form", (doc) => togglePin(doc, path, widget.name))}
+            >
+              <Pin size={14} />
+            </button>
+          </div>
+        );
+      })}
+    </div>
+  );
+}

@@ -1,0 +1,194 @@
+import {
+  ChevronLeft,
+  ChevronRight,
+  Download,
+  GitCompareArrows,
+  ImagePlus,
+  Info,
+  Pin,
+  Trash2,
+  Workflow,
+  X,
+} from "lucide-react";
+import { Dialog } from "radix-ui";
+import { useEffect, useRef, useState } from "react";
+import { forget, getHistoryEntry, type HistoryEntry, imageUrl } from "../api/rest";
+import { isObject } from "../model/json";
+import { loadResult, openJson } from "../store/files";
+import { report, toast, useUi } from "../store/ui";
+import { useZoom } from "./useZoom";
+
+/** One picture at full size: wheel to the pixel, arrows to the next, how it was made beside it. */
+export default function Lightbox() {
+  const box = useUi((state) => state.lightbox);
+  const pinned = useUi((state) => state.pinnedA);
+  const [info, setInfo] = useState(false);
+  const stage = useRef<HTMLDivElement>(null);
+  const item = box?.items[box.at];
+  const zoom = useZoom(stage, item ? imageUrl(item.image) : "");
+  const entry = useEntry(item?.job);
+  if (!box || !item) return null;
+  const close = () => useUi.setState({ lightbox: undefined });
+  const go = (by: number) =>
+    useUi.setState({ lightbox: { ...box, at: (box.at + by + box.items.length) % box.items.length } });
+  const pin = () => {
+    if (pinned && imageUrl(pinned) !== imageUrl(item.image))
+      return useUi.setState({ compare: { a: pinned, b: item.image }, lightbox: undefined, pinnedA: undefined });
+    useUi.setState({ pinnedA: item.image });
+    toast("Pinned as A. Open another and press C to compare.");
+  };
+  const remove = async () => {
+    if (!item.job || !window.confirm("Take this job out of the history? The picture stays on the server's disk."))
+      return;
+    try {
+      await forget([item.job]);
+      close();
+    } catch (error) {
+      report(error);
+    }
+  };
+  const keys = (event: React.KeyboardEvent) => {
+    if (event.key === "ArrowRight") go(1);
+    else if (event.key === "ArrowLeft") go(-1);
+    else if (event.key.toLowerCase() === "c") pin();
+    else if (event.key.toLowerCase() === "i") setInfo(!info);
+    else return;
+    event.preventDefault();
+  };
+  const workflow =
+    entry && isObject(entry.extra.extra_pnginfo) && isObject(entry.extra.extra_pnginfo.workflow)
+      ? entry.extra.extra_pnginfo.workflow
+      : undefined;
+  return (
+    <Dialog.Root open onOpenChange={close}>
+      <Dialog.Portal>
+        <Dialog.Content className="lightbox" aria-describedby={undefined} onKeyDown={keys}>
+          <Dialog.Title className="unseen">{item.image.filename}</Dialog.Title>
+          <header>
+            <span>
+              {item.image.filename}
+              {box.items.length > 1 && ` · ${box.at + 1} of ${box.items.length}`}
+            </span>
+            <span className="spring" />
+            {workflow && (
+              <button
+                type="button"
+                className="quiet"
+                onClick={() => {
+                  close();
+                  openJson(item.image.filename.replace(/\.\w+$/, ""), workflow);
+                }}
+              >
+                <Workflow size={14} /> Open its workflow
+              </button>
+            )}
+            <button
+              type="button"
+              className="icon"
+              title="Use as an input"
+              aria-label="Use as an input"
+              onClick={() => {
+                close();
+                void loadResult(item.image);
+              }}
+            >
+              <ImagePlus size={16} />
+            </button>
+            <button
+              type="button"
+              className="icon"
+              title={pinned ? "Compare with A (C)" : "Pin as A (C)"}
+              aria-label={pinned ? "Compare with A" : "Pin as A"}
+              onClick={pin}
+            >
+              {pinned ? <GitCompareArrows size={16} /> : <Pin size={16} />}
+            </button>
+            {entry && (
+              <button
+                type="button"
+                className={info ? "icon on" : "icon"}
+                title="How it was made (I)"
+                aria-label="How it was made"
+                aria-pressed={info}
+                onClick={() => setInfo(!info)}
+              >
+                <Info size={16} />
+              </button>
+            )}
+            <a
+              className="icon"
+              href={imageUrl(item.image)}
+              download={item.image.filename}
+              title="Download"
+              aria-label="Download"
+            >
+              <Download size={16} />
+            </a>
+            {item.job && (
+              <button
+                type="button"
+                className="icon"
+                title="Take out of the history"
+                aria-label="Take out of the history"
+                onClick={() => void remove()}
+              >
+                <Trash2 size={16} />
+              </button>
+            )}
+            <button type="button" className="icon" title="Close" aria-label="Close" onClick={close}>
+              <X size={16} />
+            </button>
+          </header>
+          <div className="lightbox-stage" ref={stage}>
+            <img src={imageUrl(item.image)} alt={item.image.filename} style={zoom.style} draggable={false} />
+          </div>
+          {box.items.length > 1 && (
+            <>
+              <button type="button" className="icon side left" aria-label="Previous" onClick={() => go(-1)}>
+                <ChevronLeft size={20} />
+              </button>
+              <button type="button" className="icon side right" aria-label="Next" onClick={() => go(1)}>
+                <ChevronRight size={20} />
+              </button>
+            </>
+          )}
+          {info && entry && <Facts entry={entry} />}
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+function useEntry(job: string | undefined): HistoryEntry | undefined {
+  const [entry, setEntry] = useState<HistoryEntry>();
+  useEffect(() => {
+    setEntry(undefined);
+    if (job) void getHistoryEntry(job).then(setEntry, report);
+  }, [job]);
+  return entry;
+}
+
+/** The plain values of each node that ran. */
+function Facts({ entry }: { entry: HistoryEntry }) {
+  return (
+    <aside className="facts" aria-label="How it was made">
+      {Object.entries(entry.prompt).map(([id, node]) => {
+        const values = Object.entries(node.inputs).filter(([, value]) => !Array.isArray(value) && !isObject(value));
+        if (!values.length) return null;
+        return (
+          <section key={id}>
+            <h3>{node._meta?.title ?? node.class_type}</h3>
+            <dl>
+              {values.map(([name, value]) => (
+                <div key={name}>
+                  <dt>{name}</dt>
+                  <dd>{String(value)}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        );
+      })}
+    </aside>
+  );
+}

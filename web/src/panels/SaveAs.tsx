@@ -1,0 +1,60 @@
+import { Dialog } from "radix-ui";
+import { useState } from "react";
+import { activeTab } from "../store/docs";
+import { saveTo } from "../store/files";
+import { useUi } from "../store/ui";
+
+export function SaveAs() {
+  const open = useUi((state) => state.saveAs);
+  return open ? <SaveDialog /> : null;
+}
+
+function SaveDialog() {
+  const tab = activeTab();
+  const [name, setName] = useState((tab.path ?? tab.name).replace(/\.json$/, ""));
+  const [taken, setTaken] = useState(false);
+  const close = () => useUi.setState({ saveAs: false });
+  const save = async () => {
+    if (!name.trim()) return;
+    if (await saveTo(tab, name.trim(), taken)) close();
+    else setTaken(true);
+  };
+  return (
+    <Dialog.Root open onOpenChange={close}>
+      <Dialog.Portal>
+        <Dialog.Overlay className="overlay" />
+        <Dialog.Content className="dialog small" aria-describedby={undefined}>
+          <Dialog.Title>Save on the server</Dialog.Title>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              void save();
+            }}
+          >
+            <label>
+              Name
+              <input
+                type="text"
+                value={name}
+                onChange={(event) => {
+                  setName(event.currentTarget.value);
+                  setTaken(false);
+                }}
+              />
+            </label>
+            <p className="hint">A slash makes a folder: portraits/ink.</p>
+            {taken && <p role="alert">{name} exists already. Save again to replace it.</p>}
+            <footer>
+              <button type="button" className="quiet" onClick={close}>
+                Cancel
+              </button>
+              <button type="submit" className="run">
+                {taken ? "Replace" : "Save"}
+              </button>
+            </footer>
+          </form>
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}

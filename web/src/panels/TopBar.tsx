@@ -1,0 +1,202 @@
+import { ChevronDown, Menu, Play, Plus, Square, X } from "lucide-react";
+import { DropdownMenu } from "radix-ui";
+import { useEffect, useRef } from "react";
+import { type Command, command, keyLabel } from "../store/commands";
+import { closeTab, docOf, isDirty, newTab, renameTab, showTab, type Tab, useDocs } from "../store/docs";
+import { progressOf, useExec } from "../store/exec";
+import { cancel, run } from "../store/run";
+import { select, toast, useUi } from "../store/ui";
+import { isMacKey } from "./keys";
+
+export function TopBar() {
+  const tabs = useDocs((state) => state.tabs);
+  const active = useDocs((state) => state.active);
+  return (
+    <header className="topbar">
+      <MainMenu />
+      <div className="tabs" role="tablist" aria-label="Open workflows">
+        {tabs.map((tab) => (
+          <TabButton key={tab.id} tab={tab} active={tab.id === active} />
+        ))}
+      </div>
+      <button type="button" className="icon" title="New workflow" aria-label="New workflow" onClick={newTab}>
+        <Plus size={16} />
+      </button>
+      <span className="spring" />
+      <RunCluster />
+      <Progress />
+    </header>
+  );
+}
+
+const MENU: readonly (readonly string[])[] = [
+  ["new", "open", "save", "save-as", "export", "export-api"],
+  ["undo", "redo"],
+  ["templates", "workflows", "gallery", "queue", "form"],
+  ["theme", "settings", "shortcuts"],
+];
+
+function MainMenu() {
+  return (
+    <DropdownMenu.Root>
+      <DropdownMenu.Trigger asChild>
+        <button type="button" className="icon brand" title="Menu" aria-label="Menu">
+          <Menu size={16} />
+        </button>
+      </DropdownMenu.Trigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content className="menu" align="start" sideOffset={6}>
+          {MENU.map((group, i) => (
+            <DropdownMenu.Group key={group[0]}>
+              {i > 0 && <DropdownMenu.Separator />}
+              {group.map((id) => (
+                <MenuCommand key={id} command={command(id)} />
+              ))}
+            </DropdownMenu.Group>
+          ))}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  );
+}
+
+function MenuCommand({ command: one }: { command: Command }) {
+  return (
+    <DropdownMenu.Item onSelect={one.run}>
+      {one.label}
+      {one.keys[0] && <kbd>{keyLabel(one.keys[0])}</kbd>}
+    </DropdownMenu.Item>
+  );
+}
+
+function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
+  const dirty = isDirty(tab) && docOf(tab).root.nodes.size > 0;
+  const running = useExec((state) =>
+    Object.values(state.jobs).some((job) => job.tab === tab.id && job.state === "running"),
+  );
+  return (
+    <div className={active ? "tab active" : "tab"}>
+      <button
+        type="button"
+        role="tab"
+        aria-selected={active}
+        className="tab-name"
+        onClick={() => {
+          showTab(tab.id);
+          select([]);
+        }}
+        onDoubleClick={() => {
+          const name = window.prompt("Name of the workflow", tab.name);
+          if (name?.trim()) renameTab(tab.id, name.trim());
+        }}
+      >
+        {running && <i className="pulse" />}
+        {tab.name}
+        {dirty && <i className="dirty" title="Not saved on the server" />}
+      </button>
+      <button type="button" className="icon close" aria-label={`Close ${tab.name}`} onClick={() => close(tab, dirty)}>
+        <X size={12} />
+      </button>
+    </div>
+  );
+}
+
+/** Closing never asks and never loses: the toast brings the tab back. */
+function close(tab: Tab, dirty: boolean): void {
+  closeTab(tab.id);
+  if (!dirty) return;
+  const back = () => useDocs.setState((state) => ({ tabs: [...state.tabs, tab], active: tab.id }));
+  toast(`Closed ${tab.name}, which was not saved.`, "info", { label: "Reopen", run: back });
+}
+
+function RunCluster() {
+  const batch = useUi((state) => state.batch);
+  const remaining = useExec((state) => state.remaining);
+  const current = useExec((state) => state.current);
+  const online = useExec((state) => state.online || !state.everOnline);
+  return (
+    <div className="run-cluster">
+      {!online && <Reconnecting />}
+      {remaining > 0 && (
+        <button type="button" className="quiet" onClick={() => useUi.setState({ right: "queue" })}>
+          {remaining} in queue
+        </button>
+      )}
+      {current && (
+        <button
+          type="button"
+          className="icon stop"
+          title="Cancel the run (Esc Esc)"
+          aria-label="Cancel the run"
+          onClick={() => void cancel()}
+        >
+          <Square size={14} />
+        </button>
+      )}
+      <div className="run-button">
+        <button
+          type="button"
+          className="run"
+          onClick={() => void run()}
+          title={`Run (${isMacKey ? "⌘" : "Ctrl"}+Enter)`}
+        >
+          <Play size={14} fill="currentColor" /> Run{batch > 1 ? ` × ${batch}` : ""}
+        </button>
+        <DropdownMenu.Root>
+          <DropdownMenu.Trigger asChild>
+            <button type="button" className="run more" aria-label="How to run">
+              <ChevronDown size={14} />
+            </button>
+          </DropdownMenu.Trigger>
+          <DropdownMenu.Portal>
+            <DropdownMenu.Content className="menu" align="end" sideOffset={6}>
+              <DropdownMenu.Label>How many</DropdownMenu.Label>
+              {[1, 2, 4, 8, 16].map((count) => (
+                <DropdownMenu.Item
+                  key={count}
+                  className={count === batch ? "chosen" : undefined}
+                  onSelect={() => useUi.setState({ batch: count })}
+                >
+                  {count === 1 ? "Once" : `${count} times`}
+                </DropdownMenu.Item>
+              ))}
+              <DropdownMenu.Separator />
+              <MenuCommand command={command("run-front")} />
+              <MenuCommand command={command("cancel")} />
+            </DropdownMenu.Content>
+          </DropdownMenu.Portal>
+        </DropdownMenu.Root>
+      </div>
+    </div>
+  );
+}
+
+function Reconnecting() {
+  return (
+    <span className="offline" role="alert">
+      Reconnecting…
+    </span>
+  );
+}
+
+/** The bar under the header, the percent in the window's title, and a dot in its icon. */
+function Progress() {
+  const progress = useExec(progressOf);
+  const name = useDocs((state) => state.tabs.find((tab) => tab.id === state.active)?.name ?? "");
+  const icon = useRef<string>(undefined);
+  useEffect(() => {
+    const percent = progress === undefined ? "" : `${Math.round(progress * 100)} % · `;
+    document.title = `${percent}${name} · Sfumato`;
+    const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
+    if (!link) return;
+    icon.current ??= link.href;
+    const wanted = progress === undefined ? icon.current : icon.current.replace("favicon", "favicon-busy");
+    if (link.href !== wanted) link.href = wanted;
+  }, [progress, name]);
+  return (
+    <i
+      className={progress === undefined ? "overall" : "overall on"}
+      style={{ transform: `scaleX(${progress ?? 0})` }}
+    />
+  );
+}

@@ -1,0 +1,1 @@
+export const isMacKey = /Mac|iPhone|iPad/.test(navigator.platform);

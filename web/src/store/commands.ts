@@ -1,0 +1,434 @@
+import { type Align, align, arrange, arrangeInput, GRID } from "../model/arrange";
+import { BYPASS, MUTE, type NodeId } from "../model/document";
+import {
+  addFrame,
+  addNode,
+  bounds,
+  boxOf,
+  colourNodes,
+  disconnect,
+  extractNodes,
+  moveNodes,
+  removeFrame,
+  removeNodes,
+  toggleCollapsed,
+  toggleMode,
+  unwrapSubgraph,
+  wrapInSubgraph,
+} from "../model/edits";
+import { clipText, duplicate, pasteText } from "./clipboard";
+import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
+import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
+import { fitView, motion, openSearch, placeHere, theFlow } from "./focus";
+import { loadCatalogue, useLibrary } from "./library";
+import { cancel, run } from "./run";
+import { report, select, toast, togglePanel, useUi } from "./ui";
+
+export interface Command {
+  readonly id: string;
+  readonly label: string;
+  readonly group: "Run" | "Edit" | "Node" | "View" | "File";
+  /** Keys as `Mod+Shift+G`; Mod is Ctrl, or Cmd on a Mac. */
+  readonly keys: readonly string[];
+  readonly run: () => void;
+}
+
+const chosen = (): readonly NodeId[] =>
+  [...useUi.getState().selection].filter((id) => currentGraph().graph.nodes.has(id));
+
+function onChosen(label: string, change: (ids: readonly NodeId[]) => Parameters<typeof edit>[1]): () => void {
+  return () => {
+    const ids = chosen();
+    if (ids.length) edit(label, change(ids));
+  };
+}
+
+function told(what: string, label: string | undefined): void {
+  toast(label ? `${what}: ${label}` : "Nothing more.");
+}
+
+function removeChosen(): void {
+  const { links, frames } = useUi.getState();
+  const ids = chosen();
+  if (!ids.length && !links.size && !frames.size) return;
+  edit(ids.length ? "delete nodes" : links.size ? "delete links" : "delete frame", (doc, at) => {
+    let next = ids.length ? removeNodes(doc, at, ids) : doc;
+    next = disconnect(next, at, links);
+    for (const frame of frames) next = removeFrame(next, at, frame);
+    return next;
+  });
+  select([]);
+}
+
+function boxesOf(ids: readonly NodeId[]) {
+  const around = currentGraph();
+  return ids.flatMap((id) => {
+    const node = around.graph.nodes.get(id);
+    return node ? [{ id, ...boxOf(node, around) }] : [];
+  });
+}
+
+export function layOut(): void {
+  const around = currentGraph();
+  const ids = chosen();
+  const only = new Set(ids.length > 1 ? ids : [...around.graph.nodes.keys()]);
+  edit("tidy up", (doc, at) => moveNodes(doc, at, arrange(arrangeInput(around, only))));
+  animateMoves();
+  if (ids.length <= 1) setTimeout(() => fitView(), motion());
+}
+
+function animateMoves(): void {
+  const canvas = document.querySelector(".canvas");
+  canvas?.classList.add("moving");
+  setTimeout(() => canvas?.classList.remove("moving"), motion(240));
+}
+
+function alignChosen(how: Align): () => void {
+  return () => {
+    const boxes = boxesOf(chosen());
+    if (boxes.length > 1) edit("align", (doc, at) => moveNodes(doc, at, align(boxes, how)));
+  };
+}
+
+function frameChosen(): void {
+  const box = bounds(boxesOf(chosen()));
+  const here = placeHere().place;
+  const pad = 24;
+  const outer = box
+    ? { x: box.x - pad, y: box.y - pad - 32, width: box.width + 2 * pad, height: box.height + 2 * pad + 32 }
+    : { x: here.x, y: here.y, width: 480, height: 320 };
+  edit("frame", (doc, at) => {
+    const [next, id] = addFrame(doc, at, outer, "Frame");
+    useUi.setState({ renamingFrame: id });
+    return next;
+  });
+}
+
+function subgraphChosen(): void {
+  const ids = new Set(chosen());
+  if (!ids.size) return;
+  const given = { id: newId(), name: "Subgraph", catalogue: useLibrary.getState().catalogue, portId: newId };
+  edit("make subgraph", (doc, at) => {
+    const [next, id] = wrapInSubgraph(doc, at, ids, given);
+    if (id) select([id]);
+    return next;
+  });
+}
+
+function unpackChosen(): void {
+  const { catalogue } = useLibrary.getState();
+  edit("unpack subgraph", (doc, at) => {
+    let next = doc;
+    const made: NodeId[] = [];
+    for (const id of chosen()) {
+      const [one, ids] = unwrapSubgraph(next, at, id, catalogue);
+      next = one;
+      made.push(...ids);
+    }
+    if (made.length) select(made);
+    return next;
+  });
+}
+
+export function openSubgraph(id: NodeId): void {
+  const { doc, graph } = currentGraph();
+  const node = graph.nodes.get(id);
+  if (!node || !doc.subgraphs.has(node.type)) return;
+  enterView([...activeTab().view, id]);
+  select([]);
+  requestAnimationFrame(() => requestAnimationFrame(() => fitView()));
+}
+
+function addHere(type: string): () => void {
+  return () => {
+    const { place } = placeHere();
+    edit("add note", (doc, at) => {
+      const [next, id] = addNode(doc, at, type, place);
+      select([id]);
+      return next;
+    });
+  };
+}
+
+async function copyChosen(): Promise<void> {
+  const text = clipText();
+  if (!text) return;
+  try {
+    await navigator.clipboard.writeText(text);
+    toast("Copied.");
+  } catch (error) {
+    report(error);
+  }
+}
+
+async function pasteChosen(outer: boolean): Promise<void> {
+  try {
+    pasteText(await navigator.clipboard.readText(), outer);
+  } catch (error) {
+    report(error);
+  }
+}
+
+function nudge(x: number, y: number): () => void {
+  return () => {
+    const ids = chosen();
+    const { graph } = currentGraph();
+    const places = new Map(
+      ids.map((id) => [id, { x: (graph.nodes.get(id)?.x ?? 0) + x, y: (graph.nodes.get(id)?.y ?? 0) + y }]),
+    );
+    if (ids.length) edit("move", (doc, at) => moveNodes(doc, at, places));
+  };
+}
+
+export function runTo(id: NodeId): void {
+  const tab = activeTab();
+  void run({ targets: [[...tab.view, id].join(":")] });
+}
+
+function rename(): void {
+  const [id] = chosen();
+  if (id) useUi.setState({ renaming: id });
+}
+
+export const COLOURS: readonly { readonly name: string; readonly value: string | undefined }[] = [
+  { name: "None", value: undefined },
+  { name: "Red", value: "#7a2b35" },
+  { name: "Brown", value: "#6b4a2b" },
+  { name: "Green", value: "#2b5f43" },
+  { name: "Blue", value: "#2b4a7a" },
+  { name: "Cyan", value: "#23616b" },
+  { name: "Purple", value: "#55357a" },
+  { name: "Yellow", value: "#6b6023" },
+  { name: "Black", value: "#0c0d10" },
+];
+
+export function colourChosen(value: string | undefined): void {
+  const ids = chosen();
+  if (ids.length) edit("colour", (doc, at) => colourNodes(doc, at, ids, value));
+}
+
+export const COMMANDS: readonly Command[] = [
+  { id: "run", label: "Run", group: "Run", keys: ["Mod+Enter"], run: () => void run() },
+  {
+    id: "run-front",
+    label: "Run before what waits",
+    group: "Run",
+    keys: ["Mod+Shift+Enter"],
+    run: () => void run({ front: true }),
+  },
+  { id: "cancel", label: "Cancel the run", group: "Run", keys: ["Mod+Alt+Enter"], run: () => void cancel() },
+  { id: "undo", label: "Undo", group: "Edit", keys: ["Mod+Z"], run: () => told("Undid", undoStep()) },
+  { id: "redo", label: "Redo", group: "Edit", keys: ["Mod+Shift+Z", "Mod+Y"], run: () => told("Redid", redoStep()) },
+  { id: "delete", label: "Delete", group: "Edit", keys: ["Delete", "Backspace"], run: removeChosen },
+  {
+    id: "delete-heal",
+    label: "Delete and heal the links",
+    group: "Edit",
+    keys: ["Mod+Delete", "Mod+Backspace"],
+    run: onChosen("delete and heal", (ids) => (doc, at) => removeNodes(doc, at, ids, true)),
+  },
+  {
+    id: "extract",
+    label: "Take out of the flow",
+    group: "Edit",
+    keys: ["Mod+Shift+X"],
+    run: onChosen("take out", (ids) => (doc, at) => extractNodes(doc, at, ids)),
+  },
+  { id: "copy", label: "Copy", group: "Edit", keys: [], run: () => void copyChosen() },
+  { id: "paste", label: "Paste", group: "Edit", keys: [], run: () => void pasteChosen(false) },
+  {
+    id: "paste-linked",
+    label: "Paste with its incoming links",
+    group: "Edit",
+    keys: ["Mod+Shift+V"],
+    run: () => void pasteChosen(true),
+  },
+  { id: "duplicate", label: "Duplicate", group: "Edit", keys: ["Mod+D"], run: duplicate },
+  {
+    id: "select-all",
+    label: "Select all",
+    group: "Edit",
+    keys: ["Mod+A"],
+    run: () => select(currentGraph().graph.nodes.keys()),
+  },
+  { id: "search", label: "Add a node", group: "Node", keys: ["Tab", "Shift+A"], run: openSearch },
+  {
+    id: "bypass",
+    label: "Bypass",
+    group: "Node",
+    keys: ["B", "Mod+B"],
+    run: onChosen("bypass", (ids) => (doc, at) => toggleMode(doc, at, ids, BYPASS)),
+  },
+  {
+    id: "mute",
+    label: "Mute",
+    group: "Node",
+    keys: ["M", "Mod+M"],
+    run: onChosen("mute", (ids) => (doc, at) => toggleMode(doc, at, ids, MUTE)),
+  },
+  {
+    id: "collapse",
+    label: "Collapse",
+    group: "Node",
+    keys: ["H"],
+    run: onChosen("collapse", (ids) => (doc, at) => toggleCollapsed(doc, at, ids)),
+  },
+  { id: "rename", label: "Rename", group: "Node", keys: ["F2"], run: rename },
+  { id: "frame", label: "Frame", group: "Node", keys: ["Mod+G"], run: frameChosen },
+  { id: "subgraph", label: "Make a subgraph", group: "Node", keys: ["Mod+Shift+G"], run: subgraphChosen },
+  { id: "unpack", label: "Unpack the subgraph", group: "Node", keys: ["Mod+Shift+U"], run: unpackChosen },
+  { id: "note", label: "Add a note", group: "Node", keys: ["N"], run: addHere("MarkdownNote") },
+  { id: "tidy", label: "Tidy up the layout", group: "Node", keys: ["L"], run: layOut },
+  { id: "align-left", label: "Align left", group: "Node", keys: ["Alt+ArrowLeft"], run: alignChosen("left") },
+  { id: "align-right", label: "Align right", group: "Node", keys: ["Alt+ArrowRight"], run: alignChosen("right") },
+  { id: "align-top", label: "Align top", group: "Node", keys: ["Alt+ArrowUp"], run: alignChosen("top") },
+  { id: "align-bottom", label: "Align bottom", group: "Node", keys: ["Alt+ArrowDown"], run: alignChosen("bottom") },
+  {
+    id: "spread-across",
+    label: "Spread across",
+    group: "Node",
+    keys: ["Alt+Shift+ArrowRight"],
+    run: alignChosen("across"),
+  },
+  { id: "spread-down", label: "Spread down", group: "Node", keys: ["Alt+Shift+ArrowDown"], run: alignChosen("down") },
+  { id: "left", label: "Move left", group: "Node", keys: ["Mod+ArrowLeft"], run: nudge(-GRID, 0) },
+  { id: "right", label: "Move right", group: "Node", keys: ["Mod+ArrowRight"], run: nudge(GRID, 0) },
+  { id: "up", label: "Move up", group: "Node", keys: ["Mod+ArrowUp"], run: nudge(0, -GRID) },
+  { id: "down", label: "Move down", group: "Node", keys: ["Mod+ArrowDown"], run: nudge(0, GRID) },
+  {
+    id: "palette",
+    label: "Command palette",
+    group: "View",
+    keys: ["Mod+K"],
+    run: () => useUi.setState({ palette: true }),
+  },
+  { id: "fit", label: "Show the selection, or all", group: "View", keys: ["F"], run: () => fitView(chosen()) },
+  { id: "fit-all", label: "Show all", group: "View", keys: ["Home"], run: () => fitView() },
+  {
+    id: "zoom-1",
+    label: "Zoom to 100 %",
+    group: "View",
+    keys: ["1"],
+    run: () => void theFlow()?.zoomTo(1, { duration: motion() }),
+  },
+  {
+    id: "zoom-in",
+    label: "Zoom in",
+    group: "View",
+    keys: ["+", "="],
+    run: () => void theFlow()?.zoomIn({ duration: motion(120) }),
+  },
+  {
+    id: "zoom-out",
+    label: "Zoom out",
+    group: "View",
+    keys: ["-"],
+    run: () => void theFlow()?.zoomOut({ duration: motion(120) }),
+  },
+  {
+    id: "zen",
+    label: "Hide all panels",
+    group: "View",
+    keys: ["\\"],
+    run: () => useUi.setState((state) => ({ zen: !state.zen })),
+  },
+  {
+    id: "minimap",
+    label: "Minimap",
+    group: "View",
+    keys: [],
+    run: () => useUi.setState((state) => ({ minimap: !state.minimap })),
+  },
+  { id: "outline", label: "Outline", group: "View", keys: ["O"], run: () => togglePanel("left", "outline") },
+  { id: "library", label: "Node library", group: "View", keys: [], run: () => togglePanel("left", "nodes") },
+  {
+    id: "workflows",
+    label: "Saved workflows",
+    group: "View",
+    keys: ["W"],
+    run: () => togglePanel("left", "workflows"),
+  },
+  { id: "templates", label: "Templates", group: "View", keys: ["T"], run: () => togglePanel("left", "templates") },
+  { id: "queue", label: "Queue", group: "View", keys: ["Q"], run: () => togglePanel("right", "queue") },
+  { id: "gallery", label: "Gallery", group: "View", keys: ["G"], run: () => togglePanel("right", "gallery") },
+  { id: "form", label: "Form", group: "View", keys: ["P"], run: () => togglePanel("right", "form") },
+  { id: "inspector", label: "Inspector", group: "View", keys: ["I"], run: () => togglePanel("right", "inspector") },
+  {
+    id: "theme",
+    label: "Dark or light",
+    group: "View",
+    keys: [],
+    run: () => useUi.setState({ theme: document.documentElement.dataset.theme === "light" ? "dark" : "light" }),
+  },
+  {
+    id: "shortcuts",
+    label: "Keyboard shortcuts",
+    group: "View",
+    keys: ["?"],
+    run: () => useUi.setState({ shortcuts: true }),
+  },
+  { id: "settings", label: "Settings", group: "View", keys: ["Mod+,"], run: () => useUi.setState({ settings: true }) },
+  {
+    id: "leave",
+    label: "Leave the subgraph",
+    group: "View",
+    keys: ["U"],
+    run: () => enterView(activeTab().view.slice(0, -1)),
+  },
+  { id: "new", label: "New workflow", group: "File", keys: ["Mod+Alt+N"], run: newTab },
+  { id: "close", label: "Close the tab", group: "File", keys: [], run: () => closeTab(activeTab().id) },
+  {
+    id: "open",
+    label: "Open a file",
+    group: "File",
+    keys: ["Mod+O"],
+    run: () => chooseFile(".json,.png,.webp,.jpg,.jpeg", (file) => void openFile(file)),
+  },
+  { id: "save", label: "Save", group: "File", keys: ["Mod+S"], run: () => void save() },
+  {
+    id: "save-as",
+    label: "Save as",
+    group: "File",
+    keys: ["Mod+Shift+S"],
+    run: () => useUi.setState({ saveAs: true }),
+  },
+  { id: "export", label: "Download the workflow", group: "File", keys: [], run: exportWorkflow },
+  { id: "export-api", label: "Download in the API format", group: "File", keys: [], run: exportApi },
+  {
+    id: "refresh",
+    label: "Read the nodes and models again",
+    group: "File",
+    keys: ["R"],
+    run: () => void loadCatalogue(),
+  },
+];
+
+const byId = new Map(COMMANDS.map((command) => [command.id, command]));
+
+export function command(id: string): Command {
+  const found = byId.get(id);
+  if (!found) throw new Error(`There is no command ${id}.`);
+  return found;
+}
+
+const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
+
+/** How the keys are written for the person at this machine. */
+export function keyLabel(keys: string): string {
+  const names: Readonly<Record<string, string>> = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+  return keys
+    .split(/\+(?=.)/)
+    .map((key) => (key === "Mod" ? (isMac ? "⌘" : "Ctrl") : (names[key] ?? key)))
+    .join(isMac ? "" : "+");
+}
+
+/** The command that a key press asks for, if any. */
+export function commandFor(event: KeyboardEvent): Command | undefined {
+  const mod = event.ctrlKey || event.metaKey;
+  const key = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  const shifted = event.shiftKey && (event.key.length > 1 || /[a-z]/i.test(event.key));
+  const pressed = [mod && "Mod", event.altKey && "Alt", shifted && "Shift", key].filter(Boolean).join("+");
+  return COMMANDS.find((one) => one.keys.some((keys) => keys === pressed));
+}
+
+export const currentDoc = () => docOf(activeTab());

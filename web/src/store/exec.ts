@@ -1,0 +1,135 @@
+import { create } from "zustand";
+import type { ImageRef } from "../api/rest";
+
+/* What runs, and what came of it. Never part of a document, never undone, never saved. */
+
+export type RunState = "queued" | "running" | "done" | "cached" | "error" | "skipped";
+
+export interface NodeRun {
+  readonly state: RunState;
+  readonly value?: number;
+  readonly max?: number;
+  readonly since?: number;
+  readonly ms?: number;
+  readonly message?: string;
+  readonly trace?: readonly string[];
+}
+
+export interface TabRun {
+  readonly nodes: Readonly<Record<string, NodeRun>>;
+  readonly images: Readonly<Record<string, readonly ImageRef[]>>;
+  /** Width over height of what the node shows. */
+  readonly aspects: Readonly<Record<string, number>>;
+  readonly texts: Readonly<Record<string, string>>;
+}
+
+export interface Job {
+  readonly id: string;
+  readonly tab: string;
+  readonly title: string;
+  readonly nodes: readonly string[];
+  readonly state: "queued" | "running" | "done" | "failed" | "cancelled";
+  readonly queuedAt: number;
+  readonly startedAt?: number;
+  readonly endedAt?: number;
+  readonly done: number;
+}
+
+interface Exec {
+  readonly online: boolean;
+  readonly everOnline: boolean;
+  readonly retryAt?: number;
+  readonly remaining: number;
+  readonly jobs: Readonly<Record<string, Job>>;
+  readonly current?: string;
+  readonly runs: Readonly<Record<string, TabRun>>;
+  /** Grows whenever a job ends, so that lists of results know to look again. */
+  readonly finished: number;
+}
+
+export const emptyRun: TabRun = { nodes: {}, images: {}, aspects: {}, texts: {} };
+
+export const useExec = create<Exec>(() => ({
+  online: false,
+  everOnline: false,
+  remaining: 0,
+  jobs: {},
+  runs: {},
+  finished: 0,
+}));
+
+export const runOf = (state: Exec, tab: string): TabRun => state.runs[tab] ?? emptyRun;
+
+export function changeRun(tab: string, change: (run: TabRun) => TabRun): void {
+  useExec.setState((state) => ({ runs: { ...state.runs, [tab]: change(runOf(state, tab)) } }));
+}
+
+export function setNode(tab: string, path: string, run: NodeRun): void {
+  changeRun(tab, (all) => ({ ...all, nodes: { ...all.nodes, [path]: run } }));
+}
+
+export function setAspect(tab: string, path: string, aspect: number): void {
+  if (!Number.isFinite(aspect) || aspect <= 0) return;
+  const known = runOf(useExec.getState(), tab).aspects[path];
+  if (known !== undefined && Math.abs(known - aspect) < 0.01) return;
+  changeRun(tab, (all) => ({ ...all, aspects: { ...all.aspects, [path]: aspect } }));
+}
+
+export function changeJob(id: string, change: (job: Job) => Job): void {
+  useExec.setState((state) => {
+    const job = state.jobs[id];
+    return job ? { jobs: { ...state.jobs, [id]: change(job) } } : {};
+  });
+}
+
+/** Overall progress of the running job in 0..1: nodes done, and the part of the node at work. */
+export function progressOf(state: Exec): number | undefined {
+  const job = state.current ? state.jobs[state.current] : undefined;
+  if (job?.state !== "running" || !job.nodes.length) return undefined;
+  const nodes = runOf(state, job.tab).nodes;
+  let done = 0;
+  for (const id of job.nodes) {
+    const run = nodes[id];
+    if (run?.state === "done" || run?.state === "cached") done += 1;
+    if (run?.state === "running" && run.max) done += (run.value ?? 0) / run.max;
+  }
+  return Math.min(1, done / job.nodes.length);
+}
+
+type Draw = (image: ImageBitmap) => void;
+const listeners = new Map<string, Set<Draw>>();
+const newest = new Map<string, ImageBitmap>();
+
+const key = (tab: string, path: string) => `${tab} ${path}`;
+
+/** Calls `draw` with the newest preview of the node, now and whenever there is another. */
+export function watchPreview(tab: string, path: string, draw: Draw): () => void {
+  const place = key(tab, path);
+  const set = listeners.get(place) ?? new Set();
+  listeners.set(place, set.add(draw));
+  const known = newest.get(place);
+  if (known) draw(known);
+  return () => set.delete(draw);
+}
+
+export async function showPreview(tab: string, path: string, image: Blob): Promise<void> {
+  const bitmap = await createImageBitmap(image);
+  const place = key(tab, path);
+  newest.get(place)?.close();
+  newest.set(place, bitmap);
+  setAspect(tab, path, bitmap.width / bitmap.height);
+  changeRun(tab, (run) =>
+    run.texts[`${path} preview`] ? run : { ...run, texts: { ...run.texts, [`${path} preview`]: "1" } },
+  );
+  for (const draw of listeners.get(place) ?? []) draw(bitmap);
+}
+
+export function dropPreviews(tab: string): void {
+  for (const [place, bitmap] of newest) {
+    if (!place.startsWith(`${tab} `)) continue;
+    bitmap.close();
+    newest.delete(place);
+  }
+}
+
+export const hasPreview = (run: TabRun, path: string) => `${path} preview` in run.texts;

@@ -1,0 +1,174 @@
+import * as rest from "../api/rest";
+import type { Doc } from "../model/document";
+import { missingTypes, openEditorFile, saveEditorFile } from "../model/editorFile";
+import { addNode, setValue } from "../model/edits";
+import { isObject, type JsonObject } from "../model/json";
+import { openPicture, openText } from "../model/open";
+import { toPrompt } from "../model/prompt";
+import { nearest } from "../model/search";
+import { activeTab, docOf, edit, isDirty, markSaved, newId, openTab, type Tab, useDocs } from "./docs";
+import { fitView, placeAt, pointerAt } from "./focus";
+import { useLibrary } from "./library";
+import { report, select, toast, useUi } from "./ui";
+
+const using = () => ({ catalogue: useLibrary.getState().catalogue, newId });
+
+export function openWorkflow(name: string, doc: Doc, path?: string): void {
+  openTab(name, doc, path ? { path } : {});
+  select([]);
+  useUi.setState({ phoneGraph: false });
+  requestAnimationFrame(() => requestAnimationFrame(() => fitView()));
+  reportMissing(doc);
+}
+
+function reportMissing(doc: Doc): void {
+  const { catalogue } = useLibrary.getState();
+  const missing = [...missingTypes(doc, catalogue)];
+  if (!missing.length) return;
+  const names = missing.slice(0, 3).map(([type]) => {
+    const near = nearest(type, [...catalogue.keys()], 1)[0];
+    return near ? `${type} (near: ${near})` : type;
+  });
+  const more = missing.length > 3 ? ` and ${missing.length - 3} more` : "";
+  toast(`This server lacks ${names.join(", ")}${more}. These nodes are kept, and left out of a run.`, "error");
+}
+
+export async function openTemplate(template: rest.Template): Promise<void> {
+  try {
+    openWorkflow(template.title || template.name, openText(await rest.readTemplate(template.name), using()));
+  } catch (error) {
+    report(error);
+  }
+}
+
+export async function openSaved(path: string): Promise<void> {
+  const known = useDocs.getState().tabs.find((tab) => tab.path === path);
+  if (known) return useDocs.setState({ active: known.id });
+  try {
+    openWorkflow(nameOf(path), openText(await rest.readWorkflow(path), using()), path);
+  } catch (error) {
+    report(error);
+  }
+}
+
+function nameOf(path: string): string {
+  return (path.split("/").pop() ?? path).replace(/\.(json|png|webp|jpe?g)$/i, "");
+}
+
+export function openJson(name: string, value: JsonObject): void {
+  try {
+    openWorkflow(name, openText(JSON.stringify(value), using()));
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** Opens what was dropped, pasted or chosen: a workflow, a picture that carries one, or a plain picture to load. */
+export async function openFile(
+  file: File,
+  how: { readonly asImage?: boolean; readonly at?: { x: number; y: number } } = {},
+): Promise<void> {
+  try {
+    if (!file.type.startsWith("image/")) return openWorkflow(nameOf(file.name), openText(await file.text(), using()));
+    const doc = how.asImage ? undefined : await openPicture(new Uint8Array(await file.arrayBuffer()), using());
+    if (!doc) return await loadAsImage(file, how.at);
+    openWorkflow(nameOf(file.name), doc);
+    toast(`Opened the workflow in ${file.name}.`, "info", {
+      label: "Load as image",
+      run: () => void loadAsImage(file),
+    });
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** Uploads a picture and adds a node that loads it. */
+export async function loadAsImage(
+  file: Blob,
+  at = pointerAt(),
+  name = file instanceof File ? file.name : "pasted.png",
+): Promise<void> {
+  const image = await rest.uploadImage(file, name);
+  const place = placeAt(at);
+  edit("add image", (doc, graph) => {
+    const [added, id] = addNode(doc, graph, "LoadImage", place);
+    select([id]);
+    return setValue(added, graph, id, "image", rest.imageName(image));
+  });
+}
+
+export async function loadResult(image: rest.ImageRef, at?: { x: number; y: number }): Promise<void> {
+  try {
+    const reply = await fetch(rest.imageUrl(image));
+    await loadAsImage(await reply.blob(), at, image.filename);
+  } catch (error) {
+    report(error);
+  }
+}
+
+export function chooseFile(accept: string, then: (file: File) => void): void {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.accept = accept;
+  input.onchange = () => {
+    const file = input.files?.[0];
+    if (file) then(file);
+  };
+  input.click();
+}
+
+export const fileText = (doc: Doc) => JSON.stringify(saveEditorFile(doc, useLibrary.getState().catalogue), null, 2);
+
+/** Saves where the tab was saved before; asks for a name where it was not. */
+export async function save(): Promise<void> {
+  const tab = activeTab();
+  if (tab.path) await saveTo(tab, tab.path, true);
+  else useUi.setState({ saveAs: true });
+}
+
+export async function saveTo(tab: Tab, path: string, overwrite: boolean): Promise<boolean> {
+  const file = path.endsWith(".json") ? path : `${path}.json`;
+  try {
+    await rest.writeWorkflow(file, fileText(docOf(tab)), overwrite);
+    markSaved(tab.id, nameOf(file), file);
+    toast(`Saved ${file}.`, "ok");
+    return true;
+  } catch (error) {
+    if (error instanceof rest.ServerError && error.status === 409) return false;
+    report(error);
+    return true;
+  }
+}
+
+export function download(name: string, content: Blob): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+export function exportWorkflow(): void {
+  const tab = activeTab();
+  download(`${tab.name}.json`, new Blob([fileText(docOf(tab))], { type: "application/json" }));
+}
+
+export function exportApi(): void {
+  const tab = activeTab();
+  const { catalogue } = useLibrary.getState();
+  const prompt = toPrompt(docOf(tab), { catalogue, random: Math.random, now: new Date() });
+  download(`${tab.name}.api.json`, new Blob([JSON.stringify(prompt, null, 2)], { type: "application/json" }));
+}
+
+export function hasUnsaved(): boolean {
+  return useDocs.getState().tabs.some(isDirty);
+}
+
+export function reopen(value: unknown): Doc | undefined {
+  if (!isObject(value)) return undefined;
+  try {
+    return openEditorFile(value, useLibrary.getState().catalogue, newId);
+  } catch {
+    return undefined;
+  }
+}

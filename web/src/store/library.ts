@@ -1,0 +1,32 @@
+import { create } from "zustand";
+import { getObjectInfo } from "../api/rest";
+import { type Catalogue, readCatalogue } from "../model/schema";
+
+interface Library {
+  readonly catalogue: Catalogue;
+  readonly ready: boolean;
+  readonly problem?: string;
+  readonly recent: readonly string[];
+}
+
+const RECENT = "sfumato.recent";
+
+export const useLibrary = create<Library>(() => ({
+  catalogue: new Map(),
+  ready: false,
+  recent: JSON.parse(localStorage.getItem(RECENT) ?? "[]") as string[],
+}));
+
+export async function loadCatalogue(): Promise<void> {
+  try {
+    useLibrary.setState({ catalogue: readCatalogue(await getObjectInfo()), ready: true, problem: undefined });
+  } catch (error) {
+    useLibrary.setState({ problem: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+export function rememberUse(type: string): void {
+  const recent = [type, ...useLibrary.getState().recent.filter((one) => one !== type)].slice(0, 12);
+  localStorage.setItem(RECENT, JSON.stringify(recent));
+  useLibrary.setState({ recent });
+}

@@ -1,0 +1,352 @@
+import * as rest from "../api/rest";
+import { connectEvents } from "../api/ws";
+import { saveEditorFile } from "../model/editorFile";
+import { afterRun } from "../model/edits";
+import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
+import { knownPart, type Prompt, toPrompt, unfilled } from "../model/prompt";
+import { activeTab, amend, docOf, endGesture, newId, type Tab, tabById } from "./docs";
+import {
+  changeJob,
+  changeRun,
+  dropPreviews,
+  emptyRun,
+  type Job,
+  type NodeRun,
+  runOf,
+  setNode,
+  showPreview,
+  type TabRun,
+  useExec,
+} from "./exec";
+import { goToNode } from "./focus";
+import { useLibrary } from "./library";
+import { report, toast, useUi } from "./ui";
+
+const CLIENT = "sfumato.client";
+
+/** The name under which the server knows this window; a reload keeps it, another window has its own. */
+function clientId(): string {
+  const known = sessionStorage.getItem(CLIENT) ?? newId();
+  sessionStorage.setItem(CLIENT, known);
+  return known;
+}
+
+export function startEvents(): () => void {
+  return connectEvents(clientId(), {
+    onEvent,
+    onPreview: (image, about) => {
+      const job = about.prompt ? useExec.getState().jobs[about.prompt] : currentJob();
+      const node = about.node ?? (job && runningNode(job));
+      if (job && node) void showPreview(job.tab, node, image);
+    },
+    onOpen: (again) => {
+      useExec.setState({ online: true, everOnline: true, retryAt: undefined });
+      if (again) void resync();
+    },
+    onClose: (retry) => useExec.setState({ online: false, retryAt: Date.now() + retry }),
+  });
+}
+
+function currentJob(): Job | undefined {
+  const { current, jobs } = useExec.getState();
+  return current ? jobs[current] : undefined;
+}
+
+function runningNode(job: Job): string | undefined {
+  const nodes = runOf(useExec.getState(), job.tab).nodes;
+  return Object.keys(nodes).find((id) => nodes[id]?.state === "running");
+}
+
+/** Sends the document of the tab in view, as often as the batch says. */
+export async function run(
+  options: { readonly front?: boolean; readonly targets?: readonly string[] } = {},
+): Promise<void> {
+  endGesture();
+  const { batch } = useUi.getState();
+  for (let i = 0; i < (options.targets ? 1 : batch); i++) if (!(await runOnce(activeTab(), options))) return;
+}
+
+async function runOnce(
+  tab: Tab,
+  options: { readonly front?: boolean; readonly targets?: readonly string[] },
+): Promise<boolean> {
+  const { catalogue } = useLibrary.getState();
+  const doc = docOf(tab);
+  const whole = toPrompt(doc, { catalogue, random: Math.random, now: new Date() });
+  const { prompt, skipped } = knownPart(whole, catalogue);
+  const ready = check(tab, prompt, skipped);
+  if (!ready) return false;
+  try {
+    const workflow = saveEditorFile(doc, catalogue);
+    const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), ...options });
+    begin(tab, accepted.prompt_id, Object.keys(prompt), skipped);
+    showProblems(tab, accepted.node_errors);
+    amend(tab.id, (present) => afterRun(present, catalogue, Math.random));
+    return true;
+  } catch (error) {
+    const body = error instanceof rest.ServerError && isObject(error.body) ? error.body : {};
+    showProblems(tab, (isObject(body.node_errors) ? body.node_errors : {}) as unknown as rest.Accepted["node_errors"]);
+    report(error);
+    return false;
+  }
+}
+
+function check(tab: Tab, prompt: Prompt, skipped: readonly string[]): boolean {
+  const { catalogue } = useLibrary.getState();
+  clearErrors(tab.id);
+  if (!Object.values(prompt).some((node) => catalogue.get(node.class_type)?.terminal)) {
+    const why = skipped.length
+      ? "Every output here needs a node that this server does not have."
+      : "There is no output to make. Add a Save Image or Preview Image node.";
+    toast(why, "error");
+    return false;
+  }
+  const open = unfilled(prompt, catalogue);
+  const first = open[0];
+  if (!first) return true;
+  for (const one of open)
+    setNode(tab.id, one.id, { state: "error", message: `Nothing is linked to ${one.inputs.join(", ")}.` });
+  const others = open.length > 1 ? ` and ${open.length - 1} more` : "";
+  toast(`${first.title} needs ${first.inputs.join(", ")}${others}.`, "error", {
+    label: "Show",
+    run: () => goToNode(first.id),
+  });
+  return false;
+}
+
+function clearErrors(tab: string): void {
+  changeRun(tab, (run) => ({
+    ...run,
+    nodes: Object.fromEntries(
+      Object.entries(run.nodes).filter(([, node]) => node.state !== "error" && node.state !== "skipped"),
+    ),
+  }));
+}
+
+function showProblems(tab: Tab, problems: rest.Accepted["node_errors"]): void {
+  const entries = Object.entries(problems ?? {});
+  for (const [id, one] of entries) {
+    const message = one.errors.map((error) => [error.message, error.details].filter(Boolean).join(": ")).join("\n");
+    setNode(tab.id, id, { state: "error", message });
+  }
+  const first = entries[0];
+  if (first)
+    toast(`${first[1].class_type}: ${first[1].errors[0]?.message ?? "is not right"}.`, "error", {
+      label: "Show",
+      run: () => goToNode(first[0]),
+    });
+}
+
+function begin(tab: Tab, id: string, nodes: readonly string[], skipped: readonly string[]): void {
+  const job: Job = { id, tab: tab.id, title: tab.name, nodes, state: "queued", queuedAt: Date.now(), done: 0 };
+  // The server may have begun, or even ended, before its answer to us came.
+  useExec.setState((state) => ({
+    jobs: { ...state.jobs, [id]: { ...job, ...state.jobs[id], tab: tab.id, nodes, title: tab.name } },
+  }));
+  for (const path of skipped)
+    setNode(tab.id, path, { state: "skipped", message: "Left out: it needs a node that is missing here." });
+  const early = pending.get(id);
+  pending.delete(id);
+  for (const [type, data] of early ?? []) onEvent(type, data);
+}
+
+/** Events of jobs whose POST has not been answered yet. */
+const pending = new Map<string, [string, JsonObject][]>();
+const PENDING_LIMIT = 500;
+
+function onEvent(type: string, data: JsonObject): void {
+  if (type === "status") {
+    const status = isObject(data.status) ? data.status : {};
+    const info = isObject(status.exec_info) ? status.exec_info : {};
+    useExec.setState({ remaining: asNumber(info.queue_remaining) });
+    return;
+  }
+  const id = asText(data.prompt_id);
+  if (!id) return;
+  const job = useExec.getState().jobs[id];
+  if (!job) {
+    const list = pending.get(id) ?? [];
+    if (list.length < PENDING_LIMIT) pending.set(id, [...list, [type, data]]);
+    return;
+  }
+  HANDLERS[type]?.(job, data);
+}
+
+const HANDLERS: Readonly<Record<string, (job: Job, data: JsonObject) => void>> = {
+  execution_start: (job) => {
+    dropPreviews(job.tab);
+    changeRun(job.tab, (run) => freshRun(run, job));
+    changeJob(job.id, (one) => ({ ...one, state: "running", startedAt: Date.now() }));
+    useExec.setState({ current: job.id });
+  },
+  execution_cached: (job, data) => {
+    for (const node of isList(data.nodes) ? data.nodes : []) setNode(job.tab, String(node), { state: "cached" });
+  },
+  executing: (job, data) => {
+    if (data.node === null || data.node === undefined) return finish(job, "done");
+    closeRunning(job.tab);
+    markRunning(job, asText(data.display_node) || String(data.node));
+  },
+  progress: (job, data) => {
+    const node = asText(data.node);
+    if (node) progress(job, node, asNumber(data.value), asNumber(data.max));
+  },
+  progress_state: (job, data) => {
+    for (const [id, raw] of Object.entries(isObject(data.nodes) ? data.nodes : {})) {
+      if (!isObject(raw)) continue;
+      if (raw.state === "finished") markDone(job, id);
+      else if (raw.state === "running") progress(job, id, asNumber(raw.value), asNumber(raw.max));
+    }
+  },
+  executed: (job, data) =>
+    showOutput(job, asText(data.display_node) || String(data.node), isObject(data.output) ? data.output : {}),
+  execution_success: (job) => finish(job, "done"),
+  execution_error: (job, data) => {
+    const id = String(data.node_id);
+    const message = asText(data.exception_message, "It failed.").trim();
+    const trace = isList(data.traceback) ? data.traceback.map(String) : [];
+    setNode(job.tab, id, { state: "error", message, trace });
+    toast(`${asText(data.node_type, "A node")}: ${message.split("\n")[0]}`, "error", {
+      label: "Show",
+      run: () => goToNode(id),
+    });
+    finish(job, "failed");
+  },
+  execution_interrupted: (job) => {
+    toast("Cancelled.");
+    finish(job, "cancelled");
+  },
+};
+
+function freshRun(run: TabRun, job: Job): TabRun {
+  const nodes: Record<string, NodeRun> = Object.fromEntries(
+    Object.entries(run.nodes).filter(([, node]) => node.state === "skipped" || node.state === "error"),
+  );
+  for (const id of job.nodes) if (!nodes[id]) nodes[id] = { state: "queued" };
+  return { ...emptyRun, nodes, images: run.images, aspects: run.aspects };
+}
+
+function markRunning(job: Job, id: string): void {
+  const known = runOf(useExec.getState(), job.tab).nodes[id];
+  if (known?.state !== "running") setNode(job.tab, id, { state: "running", since: performance.now() });
+}
+
+function progress(job: Job, id: string, value: number, max: number): void {
+  const known = runOf(useExec.getState(), job.tab).nodes[id];
+  if (known?.state === "done") return;
+  setNode(job.tab, id, { state: "running", since: known?.since ?? performance.now(), value, max });
+}
+
+function markDone(job: Job, id: string): void {
+  const known = runOf(useExec.getState(), job.tab).nodes[id];
+  if (known?.state === "done" || known?.state === "cached") return;
+  const ms = known?.since === undefined ? undefined : performance.now() - known.since;
+  setNode(job.tab, id, known?.state === "running" ? { state: "done", ms } : { state: "cached" });
+}
+
+function closeRunning(tab: string): void {
+  const { nodes } = runOf(useExec.getState(), tab);
+  for (const [id, node] of Object.entries(nodes)) {
+    if (node.state === "running")
+      setNode(tab, id, { state: "done", ms: performance.now() - (node.since ?? performance.now()) });
+  }
+}
+
+function showOutput(job: Job, id: string, output: JsonObject): void {
+  const images = isList(output.images) ? output.images.filter(isObject) : [];
+  const text = isList(output.text) ? output.text.map(String).join("\n") : "";
+  if (images.length)
+    changeRun(job.tab, (run) => ({ ...run, images: { ...run.images, [id]: images as unknown as rest.ImageRef[] } }));
+  if (text) changeRun(job.tab, (run) => ({ ...run, texts: { ...run.texts, [id]: text } }));
+}
+
+function finish(job: Job, state: Job["state"]): void {
+  const known = useExec.getState().jobs[job.id];
+  if (!known || known.endedAt) return;
+  if (state === "done") closeRunning(job.tab);
+  changeRun(job.tab, (run) => ({
+    ...run,
+    nodes: Object.fromEntries(
+      Object.entries(run.nodes).filter(
+        ([, node]) => node.state !== "queued" && (node.state !== "running" || state === "done"),
+      ),
+    ),
+  }));
+  changeJob(job.id, (one) => ({ ...one, state, endedAt: Date.now() }));
+  useExec.setState((all) => ({
+    current: all.current === job.id ? undefined : all.current,
+    finished: all.finished + 1,
+  }));
+  if (state === "done" && document.hidden) notify(job);
+}
+
+function notify(job: Job): void {
+  if ("Notification" in window && Notification.permission === "granted")
+    new Notification("Sfumato", { body: `${job.title} is done.` });
+}
+
+/** After a time without events: what became of the jobs we wait for. */
+async function resync(): Promise<void> {
+  const waiting = Object.values(useExec.getState().jobs).filter((job) => !job.endedAt);
+  if (!waiting.length) return;
+  try {
+    const queue = await rest.getQueue();
+    const running = new Set(queue.running.map((item) => item.id));
+    const queued = new Set(queue.pending.map((item) => item.id));
+    for (const job of waiting) {
+      if (queued.has(job.id)) continue;
+      if (running.has(job.id)) {
+        useExec.setState({ current: job.id });
+        changeJob(job.id, (one) => ({ ...one, state: "running", startedAt: one.startedAt ?? Date.now() }));
+        continue;
+      }
+      const entry = await rest.getHistoryEntry(job.id);
+      for (const [id, output] of Object.entries(entry?.outputs ?? {})) showOutput(job, id, output);
+      finish(job, entry && entry.status.status_str === "success" ? "done" : "failed");
+    }
+  } catch (error) {
+    report(error);
+  }
+}
+
+export async function cancel(): Promise<void> {
+  const job = currentJob();
+  try {
+    await rest.interrupt(job?.id);
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** Puts a waiting job first in the queue, or sends a finished one again. */
+export async function resubmit(item: Pick<rest.QueueItem, "id" | "prompt" | "extra">, front: boolean): Promise<void> {
+  const info = isObject(item.extra.extra_pnginfo) ? item.extra.extra_pnginfo : {};
+  const workflow = isObject(info.workflow) ? info.workflow : {};
+  try {
+    const accepted = await rest.submit({ prompt: item.prompt, workflow, clientId: clientId(), front });
+    const known = useExec.getState().jobs[item.id];
+    const tab = (known && tabById(known.tab)) ?? activeTab();
+    begin(tab, accepted.prompt_id, Object.keys(item.prompt), []);
+  } catch (error) {
+    report(error);
+  }
+}
+
+export async function moveToFront(item: rest.QueueItem): Promise<void> {
+  try {
+    await rest.dequeue([item.id]);
+    changeJob(item.id, (job) => ({ ...job, state: "cancelled", endedAt: Date.now() }));
+    await resubmit(item, true);
+  } catch (error) {
+    report(error);
+  }
+}
+
+export async function removeFromQueue(id: string): Promise<void> {
+  try {
+    await rest.dequeue([id]);
+    changeJob(id, (job) => ({ ...job, state: "cancelled", endedAt: Date.now() }));
+  } catch (error) {
+    report(error);
+  }
+}

@@ -1,0 +1,152 @@
+import { create } from "zustand";
+import type { ImageRef } from "../api/rest";
+import type { NodeId } from "../model/document";
+import type { Point } from "../model/edits";
+
+export type LeftPanel = "outline" | "nodes" | "workflows" | "templates";
+export type RightPanel = "queue" | "gallery" | "form" | "inspector";
+export type Theme = "dark" | "light" | "system";
+
+export interface SearchAt {
+  /** Where on the screen, and where in the graph the node goes. */
+  readonly screen: Point;
+  readonly place: Point;
+  /** The socket that the new node is linked to. */
+  readonly from?: {
+    readonly node: NodeId;
+    readonly handle: string;
+    readonly side: "in" | "out";
+    readonly type: string;
+  };
+}
+
+export interface Toast {
+  readonly id: number;
+  readonly text: string;
+  readonly kind: "info" | "error" | "ok";
+  readonly action?: { readonly label: string; readonly run: () => void };
+}
+
+export interface Linking {
+  readonly node: NodeId;
+  readonly handle: string;
+  readonly side: "in" | "out";
+  readonly type: string;
+  /** The link whose end is being moved. */
+  readonly moved?: number;
+}
+
+export interface LightboxItem {
+  readonly image: ImageRef;
+  readonly job?: string;
+}
+
+interface Ui {
+  readonly selection: ReadonlySet<NodeId>;
+  readonly frames: ReadonlySet<number>;
+  readonly links: ReadonlySet<number>;
+  readonly linking?: Linking;
+  readonly search?: SearchAt;
+  readonly palette: boolean;
+  readonly shortcuts: boolean;
+  readonly settings: boolean;
+  readonly left?: LeftPanel;
+  readonly right?: RightPanel;
+  readonly theme: Theme;
+  readonly minimap: boolean;
+  readonly snap: boolean;
+  readonly trackpad: boolean;
+  readonly straight: boolean;
+  readonly zen: boolean;
+  readonly batch: number;
+  readonly toasts: readonly Toast[];
+  readonly renaming?: NodeId;
+  readonly renamingFrame?: number;
+  readonly unfolded: ReadonlySet<NodeId>;
+  readonly lightbox?: { readonly items: readonly LightboxItem[]; readonly at: number };
+  readonly compare?: { readonly a: ImageRef; readonly b: ImageRef };
+  readonly pinnedA?: ImageRef;
+  readonly mask?: { readonly node: string; readonly widget: string; readonly image: ImageRef };
+  readonly menu?: {
+    readonly screen: Point;
+    readonly place: Point;
+    readonly node?: NodeId;
+    readonly link?: number;
+    readonly frame?: number;
+  };
+  readonly saveAs: boolean;
+  readonly trace?: { readonly title: string; readonly lines: readonly string[] };
+  readonly tapped?: {
+    readonly node: NodeId;
+    readonly handle: string;
+    readonly side: "in" | "out";
+    readonly type: string;
+  };
+  readonly phoneGraph: boolean;
+}
+
+const KEPT = "sfumato.settings";
+const KEYS = ["theme", "minimap", "snap", "trackpad", "straight", "left", "right"] as const;
+
+function kept(): Partial<Ui> {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT) ?? "{}") as Partial<Ui>;
+  } catch {
+    return {};
+  }
+}
+
+const none: ReadonlySet<never> = new Set<never>();
+
+export const useUi = create<Ui>(() => ({
+  selection: none,
+  frames: none,
+  links: none,
+  palette: false,
+  shortcuts: false,
+  settings: false,
+  theme: "dark",
+  minimap: true,
+  snap: true,
+  trackpad: false,
+  straight: false,
+  zen: false,
+  batch: 1,
+  toasts: [],
+  unfolded: none,
+  saveAs: false,
+  phoneGraph: false,
+  ...kept(),
+}));
+
+useUi.subscribe((state) => {
+  const keep = Object.fromEntries(KEYS.map((key) => [key, state[key]]));
+  localStorage.setItem(KEPT, JSON.stringify(keep));
+});
+
+let toastId = 0;
+const TOAST_MS = 5000;
+
+export function toast(text: string, kind: Toast["kind"] = "info", action?: Toast["action"]): void {
+  const id = ++toastId;
+  useUi.setState((state) => ({
+    toasts: [...state.toasts.filter((one) => one.text !== text).slice(-3), { id, text, kind, action }],
+  }));
+  setTimeout(() => dismiss(id), kind === "error" ? 2 * TOAST_MS : TOAST_MS);
+}
+
+export function dismiss(id: number): void {
+  useUi.setState((state) => ({ toasts: state.toasts.filter((one) => one.id !== id) }));
+}
+
+export function select(nodes: Iterable<NodeId>, links: Iterable<number> = [], frames: Iterable<number> = []): void {
+  useUi.setState({ selection: new Set(nodes), links: new Set(links), frames: new Set(frames) });
+}
+
+export function togglePanel(side: "left" | "right", panel: LeftPanel | RightPanel): void {
+  useUi.setState((state) => ({ [side]: state[side] === panel ? undefined : panel }));
+}
+
+export function report(error: unknown): void {
+  toast(error instanceof Error ? error.message : String(error), "error");
+}

@@ -1,0 +1,45 @@
+import { useEffect } from "react";
+import { clipText, pasteText } from "./store/clipboard";
+import { command } from "./store/commands";
+import { openFile } from "./store/files";
+import { report } from "./store/ui";
+
+const typing = (target: EventTarget | null) =>
+  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA)$/.test(target.tagName));
+
+/** Copy, cut and paste by the system's clipboard, so that they work across tabs, windows and machines. */
+export function usePaste(): void {
+  useEffect(() => {
+    const copy = (event: ClipboardEvent) => {
+      if (typing(event.target) || window.getSelection()?.toString()) return;
+      const text = clipText();
+      if (!text) return;
+      event.clipboardData?.setData("text/plain", text);
+      event.clipboardData?.setData("application/json", text);
+      event.preventDefault();
+      if (event.type === "cut") command("delete").run();
+    };
+    const paste = (event: ClipboardEvent) => {
+      if (typing(event.target)) return;
+      const file = [...(event.clipboardData?.files ?? [])][0];
+      const text = event.clipboardData?.getData("text/plain") ?? "";
+      try {
+        if (file) void openFile(file);
+        else if (!pasteText(text) && text.trim().startsWith("{"))
+          void openFile(new File([text], "Pasted.json", { type: "application/json" }));
+        else return;
+        event.preventDefault();
+      } catch (error) {
+        report(error);
+      }
+    };
+    document.addEventListener("copy", copy);
+    document.addEventListener("cut", copy);
+    document.addEventListener("paste", paste);
+    return () => {
+      document.removeEventListener("copy", copy);
+      document.removeEventListener("cut", copy);
+      document.removeEventListener("paste", paste);
+    };
+  }, []);
+}

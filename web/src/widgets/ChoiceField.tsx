@@ -1,0 +1,147 @@
+import { ChevronDown, TriangleAlert, Upload } from "lucide-react";
+import { Popover } from "radix-ui";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { imageName, uploadImage } from "../api/rest";
+import type { Json } from "../model/json";
+import { filterTexts, nearest } from "../model/search";
+import type { WidgetShape } from "../model/shape";
+import { chooseFile } from "../store/files";
+import { report } from "../store/ui";
+
+interface Props {
+  readonly widget: WidgetShape;
+  readonly label: string;
+  readonly value: Json;
+  readonly onChange: (value: Json) => void;
+}
+
+const SHOWN = 200;
+
+/** A choice among what the server offers: searchable, and plain about a value that is not on offer. */
+export function ChoiceField({ widget, label, value, onChange }: Props) {
+  const [open, setOpen] = useState(false);
+  const missing = !widget.options.includes(value) && !widget.upload && widget.options.length > 0;
+  const shown = String(value ?? "");
+  return (
+    <div className={missing ? "field choice missing" : "field choice"}>
+      <Popover.Root open={open} onOpenChange={setOpen}>
+        <Popover.Trigger asChild>
+          <button
+            type="button"
+            className="choice-button"
+            aria-label={`${label}: ${shown}`}
+            title={missing ? `${shown} is not on this server` : shown}
+          >
+            <span className="label">{label}</span>
+            <span className="state">
+              {missing && <TriangleAlert size={12} />}
+              {tail(shown) || "none"}
+            </span>
+            <ChevronDown size={12} />
+          </button>
+        </Popover.Trigger>
+        <Popover.Portal>
+          <Popover.Content className="popover options nowheel" align="start" sideOffset={4} collisionPadding={8}>
+            <Options
+              widget={widget}
+              value={value}
+              onPick={(next) => {
+                setOpen(false);
+                onChange(next);
+              }}
+            />
+          </Popover.Content>
+        </Popover.Portal>
+      </Popover.Root>
+      {widget.upload && (
+        <button
+          type="button"
+          className="icon"
+          title="Upload a picture"
+          aria-label="Upload a picture"
+          onClick={() => chooseFile("image/*", (file) => void send(file, onChange))}
+        >
+          <Upload size={14} />
+        </button>
+      )}
+    </div>
+  );
+}
+
+async function send(file: File, onChange: (value: Json) => void): Promise<void> {
+  try {
+    onChange(imageName(await uploadImage(file, file.name)));
+  } catch (error) {
+    report(error);
+  }
+}
+
+/** The end of a path tells files apart better than its beginning. */
+function tail(name: string): string {
+  return name.split(/[\\/]/).pop() ?? name;
+}
+
+function Options({ widget, value, onPick }: { widget: WidgetShape; value: Json; onPick: (value: Json) => void }) {
+  const [text, setText] = useState("");
+  const [at, setAt] = useState(Math.max(0, widget.options.indexOf(value)));
+  const list = useRef<HTMLDivElement>(null);
+  const found = useMemo(() => filterTexts(widget.options, text, String), [widget.options, text]);
+  const missing = !widget.options.includes(value) && value !== "" && widget.options.length > 0;
+  const near = missing ? nearest(String(value), widget.options.map(String)) : [];
+  useEffect(
+    () => list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }),
+    [at, found],
+  );
+  const keys = (event: React.KeyboardEvent) => {
+    event.stopPropagation();
+    if (event.key === "ArrowDown") setAt(Math.min(found.length - 1, at + 1));
+    else if (event.key === "ArrowUp") setAt(Math.max(0, at - 1));
+    else if (event.key === "Enter" && found[at] !== undefined) onPick(found[at] as Json);
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <>
+      <input
+        className="filter"
+        type="text"
+        placeholder="Filter"
+        aria-label="Filter"
+        value={text}
+        onChange={(event) => {
+          setText(event.currentTarget.value);
+          setAt(0);
+        }}
+        onKeyDown={keys}
+      />
+      {near.length > 0 && (
+        <p className="near">
+          {String(value)} is not here. Near:{" "}
+          {near.map((name) => (
+            <button type="button" key={name} onClick={() => onPick(name)}>
+              {name}
+            </button>
+          ))}
+        </p>
+      )}
+      <div className="list" role="listbox" ref={list} aria-label="Options">
+        {found.slice(0, SHOWN).map((option, i) => (
+          <button
+            type="button"
+            role="option"
+            tabIndex={-1}
+            aria-selected={i === at}
+            key={String(option)}
+            className={option === value ? "chosen" : undefined}
+            onClick={() => onPick(option)}
+            onPointerMove={() => setAt(i)}
+          >
+            {String(option)}
+          </button>
+        ))}
+        {!found.length && <p className="hint">Nothing fits.</p>}
+        {found.length > SHOWN && <p className="hint">{found.length - SHOWN} more: type to find them.</p>}
+      </div>
+    </>
+  );
+}

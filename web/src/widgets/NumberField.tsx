@@ -1,0 +1,116 @@
+import { useRef, useState } from "react";
+import { calculate } from "../model/promptText";
+import { decimals } from "../model/schema";
+import type { WidgetShape } from "../model/shape";
+
+interface Props {
+  readonly label: string;
+  readonly widget: WidgetShape;
+  readonly value: number;
+  readonly onChange: (value: number) => void;
+  readonly onDone: () => void;
+}
+
+const PIXELS_A_STEP = 6;
+
+/** Drag to scrub (Shift finer, Ctrl coarser), arrows to step, double-click or Enter to type, sums included. */
+export function NumberField({ label, widget, value, onChange, onDone }: Props) {
+  const [typing, setTyping] = useState(false);
+  const drag = useRef<{ x: number; value: number; moved: boolean }>(undefined);
+  const step = widget.step ?? (widget.kind === "int" ? 1 : 0.1);
+  const put = (next: number) => onChange(it(widget, next));
+  const share = fillShare(widget, value);
+  if (typing) {
+    return (
+      <label className="field number typing">
+        <span className="label">{label}</span>
+        <input
+          // biome-ignore lint/a11y/noAutofocus: the person asked to type here
+          autoFocus
+          type="text"
+          inputMode="decimal"
+          defaultValue={shown(widget, value)}
+          onFocus={(event) => event.currentTarget.select()}
+          onKeyDown={(event) => {
+            event.stopPropagation();
+            if (event.key === "Escape") event.currentTarget.value = "";
+            if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+          }}
+          onBlur={(event) => {
+            const next = calculate(event.currentTarget.value);
+            if (next !== undefined) put(next);
+            onDone();
+            setTyping(false);
+          }}
+        />
+      </label>
+    );
+  }
+  return (
+    <div
+      className="field number"
+      role="spinbutton"
+      tabIndex={0}
+      aria-label={label}
+      aria-valuenow={value}
+      aria-valuemin={widget.min}
+      aria-valuemax={widget.max}
+      style={{ "--fill": share === undefined ? 0 : share } as React.CSSProperties}
+      onDoubleClick={() => setTyping(true)}
+      onPointerDown={(event) => {
+        if (event.button !== 0) return;
+        event.currentTarget.setPointerCapture(event.pointerId);
+        drag.current = { x: event.clientX, value, moved: false };
+      }}
+      onPointerMove={(event) => {
+        const start = drag.current;
+        if (!start) return;
+        const dx = event.clientX - start.x;
+        if (!start.moved && Math.abs(dx) < 3) return;
+        start.moved = true;
+        const pace = event.shiftKey ? 0.1 : event.ctrlKey ? 10 : 1;
+        put(start.value + Math.round((dx / PIXELS_A_STEP) * pace) * step);
+      }}
+      onPointerUp={(event) => {
+        if (drag.current?.moved) onDone();
+        else if (event.pointerType === "touch") setTyping(true);
+        drag.current = undefined;
+      }}
+      onPointerCancel={() => {
+        drag.current = undefined;
+        onDone();
+      }}
+      onKeyDown={(event) => {
+        const pace = event.shiftKey ? 10 : 1;
+        const by = { ArrowUp: step, ArrowRight: step, ArrowDown: -step, ArrowLeft: -step }[event.key];
+        if (by !== undefined && !event.ctrlKey && !event.altKey && !event.metaKey) {
+          event.preventDefault();
+          event.stopPropagation();
+          put(value + by * pace);
+        }
+        if ((event.key === "Enter" && !event.ctrlKey && !event.metaKey) || /^[\d.-]$/.test(event.key)) {
+          event.preventDefault();
+          event.stopPropagation();
+          setTyping(true);
+        }
+      }}
+      onBlur={onDone}
+    >
+      <span className="label">{label}</span>
+      <output>{shown(widget, value)}</output>
+    </div>
+  );
+}
+
+/** How full the bar behind the number is: only where the range is one that a person thinks of as a range. */
+function fillShare(widget: WidgetShape, value: number): number | undefined {
+  const { min, max } = widget;
+  if (min === undefined || max === undefined || max <= min) return undefined;
+  const small = widget.display === "slider" || (widget.kind === "float" && max - min <= 20);
+  return small ? Math.min(1, Math.max(0, (value - min) / (max - min))) : undefined;
+}
+
+function shown(widget: WidgetShape, value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  return widget.kind === "int" ? String(value) : value.toFixed(Math.min(3, Math.max(1, decimals(widget))));
+}

@@ -1,0 +1,93 @@
+import type { GraphId, GraphNode } from "../model/document";
+import { setValue } from "../model/edits";
+import type { Json } from "../model/json";
+import { isTall } from "../model/layout";
+import { controlOf, type WidgetShape } from "../model/shape";
+import { edit, editDuring, endGesture } from "../store/docs";
+import { ChoiceField } from "./ChoiceField";
+import { NumberField } from "./NumberField";
+import { PromptField } from "./PromptField";
+import { SeedControl } from "./SeedControl";
+
+export interface ControlProps {
+  /** The graph that the node is in: a form shows widgets of graphs that are not in view. */
+  readonly at: GraphId;
+  readonly id: string;
+  readonly path: string;
+  readonly node: GraphNode;
+  readonly widget: WidgetShape;
+  readonly value: Json;
+  readonly label?: string;
+}
+
+/** The control for a widget, in a node, the inspector or the form. A scrub or a burst of typing is one step. */
+export function WidgetControl(props: ControlProps) {
+  const { at, id, node, widget, value } = props;
+  const label = props.label ?? widget.label;
+  const during = (next: Json) =>
+    editDuring(`${at} ${id} ${widget.name}`, `change ${widget.label}`, (doc) =>
+      setValue(doc, at, id, widget.name, next),
+    );
+  const once = (next: Json) => edit(`change ${widget.label}`, (doc) => setValue(doc, at, id, widget.name, next));
+  if (widget.kind === "toggle") {
+    const on = value === true;
+    return (
+      <button
+        type="button"
+        role="switch"
+        aria-checked={on}
+        aria-label={label}
+        className="field toggle"
+        onClick={() => once(!on)}
+      >
+        <span className="label">{label}</span>
+        <span className="state">{on ? (widget.on ?? "on") : (widget.off ?? "off")}</span>
+        <i className={on ? "switch on" : "switch"} />
+      </button>
+    );
+  }
+  if (widget.kind === "choice") return <ChoiceField widget={widget} label={label} value={value} onChange={once} />;
+  if (widget.kind === "text") {
+    if (isTall(widget))
+      return (
+        <PromptField label={label} widget={widget} value={String(value ?? "")} onChange={during} onDone={endGesture} />
+      );
+    return (
+      <label className="field line">
+        <span className="label">{label}</span>
+        <input
+          type="text"
+          value={String(value ?? "")}
+          placeholder={widget.placeholder}
+          onChange={(event) => during(event.currentTarget.value)}
+          onBlur={endGesture}
+          onKeyDown={keepKeys}
+        />
+      </label>
+    );
+  }
+  const number = (
+    <NumberField label={label} widget={widget} value={Number(value)} onChange={during} onDone={endGesture} />
+  );
+  if (!widget.control) return number;
+  const name = `${widget.name}:control`;
+  return (
+    <div className="seed">
+      {number}
+      <SeedControl
+        what={controlOf(node, widget.name)}
+        onWhat={(next) => edit("change what follows a run", (doc) => setValue(doc, at, id, name, next))}
+        onRoll={() => once(Math.floor(Math.random() * Math.min(widget.max ?? 2 ** 50, 2 ** 50)))}
+      />
+    </div>
+  );
+}
+
+export function keepKeys(event: React.KeyboardEvent<HTMLElement>): void {
+  if (!(event.ctrlKey || event.metaKey)) event.stopPropagation();
+  if (
+    event.key === "Escape" ||
+    (event.key === "Enter" && event.currentTarget instanceof HTMLInputElement && !event.ctrlKey)
+  )
+    event.currentTarget.blur();
+}

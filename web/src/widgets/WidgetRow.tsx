@@ -1,0 +1,60 @@
+import { ContextMenu } from "radix-ui";
+import { memo } from "react";
+import type { CardData } from "../canvas/derive";
+import { linkInto } from "../model/document";
+import { resetValue, togglePin } from "../model/edits";
+import { sameJson } from "../model/json";
+import type { Row } from "../model/layout";
+import { placedNode, titleOf, widgetValue } from "../model/shape";
+import { currentGraph, edit } from "../store/docs";
+import { WidgetControl } from "./WidgetControl";
+
+interface Props {
+  readonly id: string;
+  readonly row: Extract<Row, { kind: "widget" }>;
+  readonly data: CardData;
+  readonly style: React.CSSProperties;
+}
+
+export const WidgetRow = memo(function WidgetRow({ id, row, data, style }: Props) {
+  const { widget } = row;
+  const around = currentGraph();
+  if (row.linked) {
+    const link = linkInto(around.graph, id, widget.name);
+    const source = link && placedNode(around, around.at, link.from);
+    return (
+      <div className="row widget linked" style={style}>
+        <span className="label">{widget.label}</span>
+        <span className="source">{source ? titleOf(source.node, source.shape) : "linked"}</span>
+      </div>
+    );
+  }
+  const value = widgetValue(data.node, widget, around);
+  const changed = !sameJson(value, widget.default);
+  return (
+    <ContextMenu.Root>
+      <ContextMenu.Trigger asChild>
+        <div
+          className={changed ? "row widget changed nodrag" : "row widget nodrag"}
+          style={style}
+          title={widget.tooltip}
+        >
+          <WidgetControl at={around.at} id={id} path={data.path} node={data.node} widget={widget} value={value} />
+        </div>
+      </ContextMenu.Trigger>
+      <ContextMenu.Portal>
+        <ContextMenu.Content className="menu">
+          <ContextMenu.Item onSelect={() => edit("reset", (doc, at) => resetValue(doc, at, id, widget.name))}>
+            Reset to default
+          </ContextMenu.Item>
+          <ContextMenu.Item onSelect={() => void navigator.clipboard.writeText(String(value))}>
+            Copy the value
+          </ContextMenu.Item>
+          <ContextMenu.Item onSelect={() => edit("pin to form", (doc) => togglePin(doc, data.path, widget.name))}>
+            Show in the form, or not
+          </ContextMenu.Item>
+        </ContextMenu.Content>
+      </ContextMenu.Portal>
+    </ContextMenu.Root>
+  );
+});

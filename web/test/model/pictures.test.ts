@@ -1,0 +1,224 @@
+import { deflateSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { openApiFile } from "../../src/model/apiFile";
+import { saveEditorFile } from "../../src/model/editorFile";
+import { readInfotext, readSampler } from "../../src/model/infotext";
+import { openPicture, openText } from "../../src/model/open";
+import { readMetadata } from "../../src/model/picture";
+import { toPrompt } from "../../src/model/prompt";
+import { catalogue, newId, options, textToImage } from "../support";
+
+const ascii = (text: string) => [...new TextEncoder().encode(text)];
+const big = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255];
+const chunk = (kind: string, data: readonly number[]) => [...big(data.length), ...ascii(kind), ...data, 0, 0, 0, 0];
+const png = (...chunks: readonly number[][]) =>
+  new Uint8Array([
+    0x89,
+    0x50,
+    0x4e,
+    0x47,
+    13,
+    10,
+    26,
+    10,
+    ...chunk("IHDR", Array(13).fill(0)),
+    ...chunks.flat(),
+    ...chunk("IEND", []),
+  ]);
+
+/** A TIFF block with strings in the given tags. */
+function tiff(
+  entries: readonly (readonly [tag: number, type: number, data: readonly number[]])[],
+  little = true,
+): number[] {
+  const order = (bytes: number[]) => (little ? bytes.reverse() : bytes);
+  const u16 = (n: number) => order([(n >> 8) & 255, n & 255]);
+  const u32 = (n: number) => order(big(n));
+  const start = 8 + 2 + 12 * entries.length + 4;
+  const blobs: number[] = [];
+  const rows = entries.flatMap(([tag, type, data]) => {
+    const row = [...u16(tag), ...u16(type), ...u32(data.length), ...u32(start + blobs.length)];
+    blobs.push(...data);
+    return row;
+  });
+  return [...ascii(little ? "II" : "MM"), ...u16(42), ...u32(8), ...u16(entries.length), ...rows, ...u32(0), ...blobs];
+}
+
+const webp = (exif: readonly number[]) => {
+  const size = [exif.length & 255, (exif.length >> 8) & 255, (exif.length >> 16) & 255, 0];
+  return new Uint8Array([
+    ...ascii("RIFF"),
+    0,
+    0,
+    0,
+    0,
+    ...ascii("WEBP"),
+    ...ascii("VP8 "),
+    2,
+    0,
+    0,
+    0,
+    1,
+    2,
+    ...ascii("EXIF"),
+    ...size,
+    ...exif,
+  ]);
+};
+const jpeg = (exif: readonly number[]) => {
+  const body = [...ascii("Exif"), 0, 0, ...exif];
+  return new Uint8Array([
+    0xff,
+    0xd8,
+    0xff,
+    0xe0,
+    0,
+    4,
+    1,
+    2,
+    0xff,
+    0xe1,
+    (body.length + 2) >> 8,
+    (body.length + 2) & 255,
+    ...body,
+    0xff,
+    0xda,
+    0,
+    2,
+  ]);
+};
+
+describe("what a picture says of itself", () => {
+  it("is in the text chunks of a PNG, plain and compressed", async () => {
+    const deflated = [...deflateSync(Buffer.from("höher"))];
+    const found = await readMetadata(
+      png(
+        chunk("tEXt", [...ascii("prompt"), 0, ...ascii('{"a":"ü"}')]),
+        chunk("iTXt", [...ascii("workflow"), 0, 0, 0, ...ascii("en"), 0, 0, ...ascii("{}")]),
+        chunk("iTXt", [...ascii("deep"), 0, 1, 0, 0, 0, ...deflated]),
+        chunk("zTXt", [...ascii("old"), 0, 0, ...deflated]),
+        chunk("tEXt", [...ascii("latin"), 0, 0xe9]),
+      ),
+    );
+    expect(Object.fromEntries(found)).toEqual({
+      prompt: '{"a":"ü"}',
+      workflow: "{}",
+      deep: "höher",
+      old: "höher",
+      latin: "é",
+    });
+  });
+
+  it.each([true, false])("is in the EXIF of WebP and JPEG (little-endian: %s)", async (little) => {
+    const exif = tiff(
+      [
+        [0x010f, 2, [...ascii('workflow:{"x":1}'), 0]],
+        [0x0110, 2, [...ascii('prompt: {"y":2}'), 0]],
+      ],
+      little,
+    );
+    for (const bytes of [webp(exif), webp([...ascii("Exif"), 0, 0, ...exif]), jpeg(exif)])
+      expect(Object.fromEntries(await readMetadata(bytes))).toEqual({ workflow: '{"x":1}', prompt: '{"y":2}' });
+  });
+
+  it("is A1111's text in the user comment, in either byte order", async () => {
+    for (const little of [true, false]) {
+      const text = [...Buffer.from("a cat, Steps: 3", "utf16le")];
+      const swapped = text.map((_, i) => text[i ^ 1] as number);
+      for (const body of [text, swapped]) {
+        const found = await readMetadata(jpeg(tiff([[0x9286, 7, [...ascii("UNICODE"), 0, ...body]]], little)));
+        expect(found.get("parameters")).toBe("a cat, Steps: 3");
+      }
+    }
+  });
+
+  it("is nothing in broken or other files", async () => {
+    for (const bytes of [
+      [],
+      [0x89, 0x50, 0x4e, 0x47],
+      [0xff, 0xd8, 0xff],
+      ascii("RIFF....WEBPEXIF"),
+      ascii("GIF89a"),
+      [...png(chunk("tEXt", ascii("x")))].slice(0, 50),
+    ])
+      expect([...(await readMetadata(new Uint8Array(bytes)))]).toEqual([]);
+  });
+
+  it("opens as a workflow, the editor's format before the API's", async () => {
+    const { doc } = textToImage();
+    const workflow = JSON.stringify(saveEditorFile(doc, catalogue));
+    const prompt = JSON.stringify(toPrompt(doc, options));
+    const text = (key: string, value: string) => chunk("tEXt", [...ascii(key), 0, ...ascii(value)]);
+    const using = { catalogue, newId };
+    expect((await openPicture(png(text("prompt", prompt), text("workflow", workflow)), using))?.id).toBe("doc");
+    expect((await openPicture(png(text("prompt", prompt)), using))?.root.nodes.size).toBe(7);
+    expect((await openPicture(png(text("workflow", "no JSON"), text("prompt", prompt)), using))?.root.nodes.size).toBe(
+      7,
+    );
+    expect(await openPicture(png(), using)).toBeUndefined();
+  });
+});
+
+describe("the API format", () => {
+  it("opens to the graph that it says, and says it again", () => {
+    const { doc } = textToImage();
+    const prompt = toPrompt(doc, options);
+    const again = toPrompt(openApiFile(JSON.parse(JSON.stringify(prompt)), catalogue, newId), options);
+    expect(again).toEqual(prompt);
+  });
+
+  it("opens with ids of subgraphs, unknown classes and wrapped lists", () => {
+    const doc = openText(
+      JSON.stringify({
+        "57:2": { class_type: "VAEDecode", inputs: { samples: ["odd", 0] }, _meta: { title: "Mine" } },
+        odd: { class_type: "Nowhere", inputs: { list: { __value__: [1] }, from: ["57:2", 0] } },
+      }),
+      { catalogue, newId },
+    );
+    expect([...doc.root.nodes.values()].map((node) => [node.type, node.title])).toEqual([
+      ["VAEDecode", "Mine"],
+      ["Nowhere", undefined],
+    ]);
+    expect(doc.root.links.size).toBe(2);
+  });
+});
+
+describe("A1111's text", () => {
+  const text =
+    'a (cat:1.2), <lora:ink:0.7> sitting\nNegative prompt: blurry\nSteps: 25, Sampler: DPM++ 2M Karras, CFG scale: 6.5, Seed: 99, Size: 640x384, Model: dreamy, Clip skip: 2, Lora hashes: "ink: abc, x: y"';
+
+  it("is taken apart", () => {
+    const info = readInfotext(text);
+    expect(info?.positive).toBe("a (cat:1.2), <lora:ink:0.7> sitting");
+    expect(info?.negative).toBe("blurry");
+    expect(info?.settings.get("Size")).toBe("640x384");
+    expect(info?.settings.get("Lora hashes")).toBe("ink: abc, x: y");
+    expect(readInfotext("just words")).toBeUndefined();
+  });
+
+  it("becomes a workflow that says the same", () => {
+    const prompt = toPrompt(openText(text, { catalogue, newId }), options);
+    const node = (type: string) => Object.values(prompt).find((one) => one.class_type === type)?.inputs;
+    expect(node("KSampler")).toMatchObject({
+      seed: 99,
+      steps: 25,
+      cfg: 6.5,
+      sampler_name: "dpmpp_2m",
+      scheduler: "karras",
+    });
+    expect(node("EmptyLatentImage")).toMatchObject({ width: 640, height: 384 });
+    expect(node("LoraLoader")).toMatchObject({ lora_name: "ink.safetensors", strength_model: 0.7 });
+    expect(node("CheckpointLoaderSimple")).toEqual({ ckpt_name: "sd15/dreamy.safetensors" });
+    expect(node("CLIPSetLastLayer")).toMatchObject({ stop_at_clip_layer: -2 });
+    expect(Object.values(prompt).find((one) => one._meta.title === "Positive")?.inputs.text).toBe(
+      "a (cat:1.2),  sitting",
+    );
+  });
+
+  it.each([
+    ["Euler a", "", ["euler_ancestral", "normal"]],
+    ["DPM++ SDE Karras", "", ["dpmpp_sde", "karras"]],
+    ["DPM++ 2M", "Exponential", ["dpmpp_2m", "exponential"]],
+    ["Something new", "Automatic", ["euler", "normal"]],
+  ])("%s %s is %j", (name, schedule, wanted) => expect(readSampler(name, schedule)).toEqual(wanted));
+});
