@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nodes.types import ControlHint
 
-PredictionKind = Literal["eps", "v", "flow", "edm", "x0", "lcm"]
+PredictionKind = Literal["eps", "v", "flow", "edm", "x0", "lcm", "picture"]
 LevelsKind = Literal["table", "distilled", "edm", "angular", "flow", "flux", "cascade"]
 
 

@@ -9,18 +9,29 @@ from nodes.diffusion import families
 from nodes.diffusion.guidance import hooks_named
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
     from nodes.diffusion.guidance import Hooks
-    from nodes.diffusion.network import Parametrization
+    from nodes.diffusion.network import LatentFormat, Parametrization
+    from nodes.diffusion.prediction import Prediction
     from nodes.types import Model
 
 _PARAMETRIZATION = "parametrization"
 _GUIDANCE = "guidance"
+_DIFFERENTIAL = "differential_diffusion"
 
 
 def parametrization(model: Model) -> Parametrization:
     """What the model predicts over which noise levels: its family's, its file's and its handle's word on it."""
     family = families.with_facts(families.family_named(model.source.family), dict(model.source.options))
     return replace(family.parametrization, **dict(model.option(_PARAMETRIZATION, ())))
+
+
+def latent_format(model: Model) -> LatentFormat:
+    """The latent space that the model works in."""
+    return families.with_facts(families.family_named(model.source.family), dict(model.source.options)).latent_format
 
 
 def with_parametrization(model: Model, **changes: object) -> Model:
@@ -36,3 +47,24 @@ def hooks(model: Model) -> Hooks:
 def with_guidance(model: Model, name: str, **parameters: float) -> Model:
     """A handle with one more change to guidance, after those it has."""
     return model.with_option(_GUIDANCE, (*model.option(_GUIDANCE, ()), (name, tuple(parameters.items()))))
+
+
+def with_differential(model: Model, strength: float) -> Model:
+    """A handle under which a soft mask says from which step on each place may change."""
+    return model.with_option(_DIFFERENTIAL, strength)
+
+
+def mask_hook(model: Model, prediction: Prediction, sigmas: Tensor) -> Callable[[float, Tensor], Tensor] | None:
+    """What the handle does to noise masks over a run of these levels; None where it leaves them alone."""
+    strength = model.option(_DIFFERENTIAL)
+    if strength is None or len(sigmas) < 2:
+        return None
+    timestep = prediction.levels.timestep
+    first, last = timestep(float(sigmas[0])), timestep(max(prediction.sigma_min, float(sigmas[-1])))
+
+    def differential(sigma: float, mask: Tensor) -> Tensor:
+        # Differential diffusion, arXiv:2306.00950: a place joins once its value reaches what is left of the way.
+        joined = (mask >= (timestep(sigma) - last) / ((first - last) or 1)).to(mask.dtype)
+        return joined * strength + mask * (1 - strength)
+
+    return differential

@@ -193,15 +193,15 @@ class Prediction:
         return 0.0 if percent >= 1.0 else self.levels.at_percent(percent)
 
     def scale_input(self, x: Tensor, sigma: float) -> Tensor:
-        """The noisy picture as the network wants to see it: of unit variance, unless in a flow."""
-        return x if self.is_flow else x / math.sqrt(sigma**2 + self.sigma_data**2)
+        """The noisy picture as the network wants to see it: of unit variance, where the kind says so."""
+        return x if self.is_flow or self.kind == "picture" else x / math.sqrt(sigma**2 + self.sigma_data**2)
 
     def denoised(self, output: Tensor, x: Tensor, sigma: float) -> Tensor:
         """x0, from the network's output for the noisy picture x."""
         data = self.sigma_data
         if self.kind in ("eps", "flow"):
             return x - output * sigma
-        if self.kind == "x0":
+        if self.kind in ("x0", "picture"):
             return output
         if self.kind == "lcm":
             return self._consistent(x - output * sigma, x, sigma)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nodes.diffusion.network import Parametrization
+from nodes.diffusion.prediction import prediction as prediction_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -179,6 +182,70 @@ def sd_turbo(prediction: Prediction, steps: int, denoise: float = 1.0) -> Tensor
     skipped = 10 - int(10 * denoise)
     timesteps = range(999, 0, -100)[skipped : skipped + steps]
     return _ending_in_zero([prediction.levels.sigma(t) for t in timesteps])
+
+
+# Schedules found by optimisation, and made for particular models.
+
+_ALIGNED_TIMESTEPS = MappingProxyType(
+    {
+        "SD1": (999, 850, 736, 645, 545, 455, 343, 233, 124, 24, 0),
+        "SDXL": (999, 845, 730, 587, 443, 310, 193, 116, 53, 13, 0),
+    }
+)
+_ALIGNED_LEVELS_SVD = (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002)
+
+
+def align_your_steps(model: str, steps: int, denoise: float = 1.0) -> Tensor:
+    """Levels that minimise the divergence bound for a model family, as published for 10 steps. arXiv:2404.14507."""
+    taken = round(steps * denoise)
+    if taken < 1:
+        return torch.zeros(0)
+    levels = list(_ALIGNED_LEVELS_SVD)
+    if model in _ALIGNED_TIMESTEPS:
+        levels = prediction_of(Parametrization()).levels.table[list(_ALIGNED_TIMESTEPS[model])].tolist()
+    if steps + 1 != len(levels):
+        levels = _interpolated(levels, steps + 1)
+    return _ending_in_zero(levels[-(taken + 1) : -1])
+
+
+def _interpolated(levels: Sequence[float], count: int) -> list[float]:
+    """`count` levels, log-linear between the given ones."""
+    logs, last, found = [math.log(level) for level in levels], len(levels) - 1, list[float]()
+    for i in range(count):
+        place = i * last / (count - 1)
+        low = min(int(place), last - 1)
+        found.append(math.exp(logs[low] + (logs[low + 1] - logs[low]) * (place - low)))
+    return found
+
+
+_FLUX2_FEW, _FLUX2_MANY = (8.73809524e-05, 1.89833333), (0.00016927, 0.45666666)
+"""Slope and offset of mu over the number of tokens, at 10 and at 200 steps."""
+
+
+def flux2(steps: int, width: int, height: int) -> Tensor:
+    """Even times under the shift that Flux.2 uses for a picture of this size."""
+    tokens = round(width * height / 256)
+    few, many = (slope * tokens + offset for slope, offset in (_FLUX2_FEW, _FLUX2_MANY))
+    mu = many if tokens > 4300 else many + (many - few) / 190 * (steps - 200)
+    times = torch.linspace(1.0, 0.0, steps + 1)
+    return math.exp(mu) / (math.exp(mu) + (1 / times - 1))
+
+
+def extended(levels: Tensor, steps: int, start: float, end: float, spacing: str) -> Tensor:
+    """Levels with `steps` - 1 more between each two neighbours from level `start` (negative: any) down to `end`."""
+    ways = {
+        "linear": lambda t: t,
+        "cosine": lambda t: math.sin(t * math.pi / 2),
+        "sine": lambda t: 1 - math.cos(t * math.pi / 2),
+    }
+    top = math.inf if start < 0 else start
+    values: list[float] = levels.tolist()
+    found: list[float] = []
+    for here, after in zip(values, [*values[1:], None], strict=True):
+        found.append(here)
+        if after is not None and end <= here <= top:
+            found += [here + (after - here) * ways[spacing](k / steps) for k in range(1, steps)]
+    return torch.tensor(found)
 
 
 SCHEDULES: MappingProxyType[str, Schedule] = MappingProxyType(

@@ -103,9 +103,12 @@ class Weights(Provided):
             yield ActiveControls({net: stack.enter_context(self.controlnet(net)) for net in nets})
 
     @contextmanager
-    def module(self, source: Source, load: Load, dtype: torch.dtype = torch.float32) -> Iterator[nn.Module]:
-        """A network of another kind on the device: `load(source, dtype)` makes it when it is not in memory."""
-        with self._use(source, dtype, load) as module:
+    def module(self, source: Source, load: Load, dtype: torch.dtype | None = None) -> Iterator[nn.Module]:
+        """A network of another kind on the device: `load(source, dtype)` makes it when it is not in memory.
+
+        It is made in float32 unless told otherwise.
+        """
+        with self._use(source, dtype or torch.float32, load) as module:
             yield module
 
     @property

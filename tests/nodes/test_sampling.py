@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,13 @@ import torch
 from nodes import sampling
 from nodes.define import Cancelled
 from nodes.diffusion import noise as noises
-from nodes.diffusion import options
+from nodes.diffusion import options, schedules
+from nodes.diffusion.network import Parametrization
+from nodes.diffusion.prediction import prediction
 from nodes.diffusion.weights import Weights
-from nodes.types import Cond, Conditioning, Latent, Model, NodeError, Source
+from nodes.types import Cond, Conditioning, Guider, Latent, Model, NodeError, Noise, Sampler, Sigmas, Source
+
+ROOT = Path(__file__).resolve().parents[2]
 
 _TINY = {
     "sample_size": 8,
@@ -193,3 +199,127 @@ def test_a_handle_may_change_guidance(draw: Any, model: Model) -> None:
     rescaled = draw(model=options.with_guidance(model, "rescale_cfg", multiplier=0.7))
 
     assert not torch.equal(rescaled.samples, draw().samples)
+
+
+LEVELS = Sigmas(schedules.sigmas("normal", prediction(Parametrization()), 4))
+
+
+def test_custom_sampling_is_the_same_sampling(draw: Any, ctx: Any, weights: Weights, model: Model) -> None:
+    expected = draw(seed=7, scheduler="normal").samples
+    sampler = Sampler("euler")
+    guider = sampling.cfg_guider(model=model, positive=POSITIVE, negative=NEGATIVE, cfg=5.0)
+
+    custom = sampling.sampler_custom(
+        ctx=ctx,
+        weights=weights,
+        model=model,
+        noise_seed=7,
+        cfg=5.0,
+        positive=POSITIVE,
+        negative=NEGATIVE,
+        sampler=sampler,
+        sigmas=LEVELS,
+        latent_image=EMPTY,
+    )
+    advanced = sampling.sampler_custom_advanced(
+        ctx=ctx,
+        weights=weights,
+        noise=sampling.random_noise(noise_seed=7),
+        guider=guider,
+        sampler=sampler,
+        sigmas=LEVELS,
+        latent_image=EMPTY,
+    )
+
+    assert torch.equal(custom.output.samples, expected)
+    assert torch.equal(advanced.output.samples, expected)
+    torch.testing.assert_close(custom.denoised_output.samples, expected)
+
+
+@pytest.fixture
+def guided(ctx: Any, weights: Weights) -> Any:
+    """What a guider draws."""
+
+    def call(
+        guider: Guider, noise: Noise | None = None, sampler: str = "euler", latent: Latent = EMPTY
+    ) -> torch.Tensor:
+        return sampling.sampler_custom_advanced(
+            ctx=ctx,
+            weights=weights,
+            noise=noise or Noise(7),
+            guider=guider,
+            sampler=Sampler(sampler),
+            sigmas=LEVELS,
+            latent_image=latent,
+        ).output.samples
+
+    return call
+
+
+def test_a_basic_guider_is_guidance_at_one(guided: Any, model: Model) -> None:
+    basic = sampling.basic_guider(model=model, conditioning=POSITIVE)
+    plain = sampling.cfg_guider(model=model, positive=POSITIVE, negative=NEGATIVE, cfg=1.0)
+
+    torch.testing.assert_close(guided(basic), guided(plain))
+    assert guided(basic, sampler="euler_cfg_pp").isfinite().all()
+
+
+def test_dual_guidance_at_the_ends_is_single_guidance(guided: Any, model: Model) -> None:
+    def dual(conds: float, negative: float, style: str = "regular") -> torch.Tensor:
+        guider = sampling.dual_cfg_guider(
+            model=model,
+            cond1=POSITIVE,
+            cond2=prompt(3),
+            negative=NEGATIVE,
+            cfg_conds=conds,
+            cfg_cond2_negative=negative,
+            style=style,
+        )
+        return guided(guider)
+
+    def single(positive: Conditioning, negative: Conditioning, cfg: float) -> torch.Tensor:
+        return guided(sampling.cfg_guider(model=model, positive=positive, negative=negative, cfg=cfg))
+
+    torch.testing.assert_close(dual(1.0, 1.0), single(POSITIVE, NEGATIVE, 1.0), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(dual(0.0, 3.0), single(prompt(3), NEGATIVE, 3.0), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(dual(3.0, 1.0), single(POSITIVE, prompt(3), 3.0), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(dual(1.0, 3.0, "nested"), single(POSITIVE, NEGATIVE, 3.0), rtol=1e-4, atol=1e-3)
+
+
+def test_perpendicular_guidance_ignores_a_negative_that_is_the_positive(guided: Any, model: Model) -> None:
+    def perp(negative: Conditioning, scale: float) -> torch.Tensor:
+        guider = sampling.perp_neg_guider(
+            model=model, positive=POSITIVE, negative=negative, empty_conditioning=prompt(3), cfg=3.0, neg_scale=scale
+        )
+        return guided(guider)
+
+    alone = guided(sampling.cfg_guider(model=model, positive=POSITIVE, negative=prompt(3), cfg=3.0))
+    torch.testing.assert_close(perp(POSITIVE, 1.0), alone, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(perp(NEGATIVE, 0.0), alone, rtol=1e-3, atol=1e-2)
+    assert not torch.allclose(perp(NEGATIVE, 1.0), alone, atol=0.1)
+
+
+def test_without_noise_sampling_goes_on_from_the_latent(guided: Any, model: Model) -> None:
+    guider = sampling.cfg_guider(model=model, positive=POSITIVE, negative=NEGATIVE, cfg=3.0)
+    noisy = sampling.add_noise_to_latent(model=model, noise=Noise(7), sigmas=LEVELS, latent_image=GREY)
+
+    continued = guided(guider, sampling.disable_noise(), latent=noisy)
+
+    # The only difference: from the top level a run starts with noise of variance 1 + sigma^2.
+    torch.testing.assert_close(continued, guided(guider, latent=GREY), rtol=0.05, atol=2.0)
+    assert torch.equal(
+        sampling.add_noise_to_latent(model=model, noise=Noise(kind="none"), sigmas=LEVELS, latent_image=GREY).samples,
+        GREY.samples,
+    )
+
+
+def test_importing_the_nodes_costs_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from nodes.lazily import lazily\n"
+        "with lazily():\n"
+        "    import nodes.sampling, nodes.samplers, nodes.schedulers, nodes.model_sampling\n"
+        "sys.exit('torch._C' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0

@@ -24,9 +24,17 @@ if TYPE_CHECKING:
     from nodes.diffusion.samplers.run import Run
 
 
-def euler_cfg_pp(run: Run, x: Tensor, sigmas: Sequence[float]) -> Tensor:
-    """Euler's method (DDIM) with CFG++. Algorithm 2."""
-    return euler_ancestral_cfg_pp(run, x, sigmas, eta=0.0, s_noise=0.0)
+def euler_cfg_pp(run: Run, x: Tensor, sigmas: Sequence[float], *, alternative: bool = False) -> Tensor:
+    """Euler's method (DDIM) with CFG++. Algorithm 2.
+
+    The alternative goes along the slope of an x that is moved to where unguided and guided x0 would agree.
+    """
+    if not alternative:
+        return euler_ancestral_cfg_pp(run, x, sigmas, eta=0.0, s_noise=0.0)
+    for i, sigma, sigma_next in steps(sigmas):
+        x0, uncond = run.first_with_uncond(i, x, sigma)
+        x = x + slope(x - x0 + uncond, sigma, x0) * (sigma_next - sigma)
+    return x
 
 
 def euler_ancestral_cfg_pp(

@@ -25,16 +25,16 @@ def sa_solver(
     use_pece: bool = False,
     simple_order_2: bool = False,
     eta: float = 1.0,
-    sde_start_percent: float = 0.2,
-    sde_end_percent: float = 0.8,
+    sde_start_sigma: float | None = None,
+    sde_end_sigma: float | None = None,
     s_noise: float = 1.0,
 ) -> Tensor:
-    """SA-Solver, stochastic (tau = eta) from the level of `sde_start_percent` to that of `sde_end_percent`.
+    """SA-Solver, stochastic (tau = eta) from one level to another; left out, from 20 to 80 percent of the way.
 
     `use_pece` asks the network again after each correction.
     """
-    start = run.prediction.percent_to_sigma(sde_start_percent)
-    end = run.prediction.percent_to_sigma(sde_end_percent)
+    start = run.prediction.percent_to_sigma(0.2) if sde_start_sigma is None else sde_start_sigma
+    end = run.prediction.percent_to_sigma(0.8) if sde_end_sigma is None else sde_end_sigma
     taus = [eta if end <= sigma <= start else 0.0 for sigma in sigmas]
     run, x, sigmas = exploding(run, x, sigmas)
     complete, last = sigmas[-1] == 0, len(sigmas) - 1
