@@ -484,7 +484,8 @@ class Queue:
             self._put_back(attempt, attempt.job.deaths + 1, f"Worker {worker} died running it: {death.reason}.")
         else:
             attempt.job = replace(attempt.job, deaths=attempt.job.deaths + 1)
-            last = f" It last said: {death.said[-1]}" if death.said else ""
+            words = next((line for line in death.said if line.startswith("Fatal")), "".join(death.said[-1:]))
+            last = f" It last said: {words}" if words else ""
             error = {
                 "exception_type": "WorkerDied",
                 "exception_message": f"{attempt.job.deaths} workers died running this job; the last: {death.reason}."

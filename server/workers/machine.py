@@ -84,7 +84,7 @@ def has_accelerator() -> bool:
 
 def device_entry(name: str) -> Mapping[str, Any]:
     """The worker's device as an entry of `/system_stats`. The CPU's costs no torch; others' do."""
-    if name == "cpu" or (name == "auto" and not has_accelerator()):
+    if name.startswith("cpu") or (name == "auto" and not has_accelerator()):
         return cpu_device()
     import torch  # noqa: PLC0415 -- a worker on an accelerator needs it anyway
 

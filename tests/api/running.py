@@ -91,8 +91,7 @@ class Running:
         self._reader.start()
         self.url = self.process.stdout.readline().strip()
         if not self.url:
-            self.process.wait(10)
-            self._reader.join(5)
+            self._gone()
             raise RuntimeError(f"the server did not start: {self.log[-5:]}")
         return self
 

@@ -335,7 +335,16 @@ def test_an_editors_file_is_taken_as_it_is(shared: Running) -> None:
 
 @pytest.mark.parametrize("twin", ["", "/api"])
 def test_routes_are_found_with_and_without_api(shared: Running, twin: str) -> None:
-    for path in ("/prompt", "/queue", "/history", "/object_info", "/system_stats", "/features", "/users", "/embeddings"):
+    for path in (
+        "/prompt",
+        "/queue",
+        "/history",
+        "/object_info",
+        "/system_stats",
+        "/features",
+        "/users",
+        "/embeddings",
+    ):
         assert shared.ask("GET", twin + path).status == 200
 
 

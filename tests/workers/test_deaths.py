@@ -1,0 +1,160 @@
+"""Workers die in every way there is; the server and the other jobs go on."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.running import Running, prepare, running
+
+FAST = {"cancel_s": 1.0, "shutdown_s": 1.0, "disk_s": 0.2}
+
+
+def number(value: int) -> dict[str, Any]:
+    return {
+        "1": {"class_type": "ToyNumber", "inputs": {"value": value}},
+        "2": {"class_type": "ToyShow", "inputs": {"value": ["1", 0]}},
+    }
+
+
+def through(node: str, **inputs: Any) -> dict[str, Any]:
+    """A prompt with this node in the middle."""
+    prompt = number(3)
+    prompt["x"] = {"class_type": node, "inputs": {"value": ["1", 0], **inputs}}
+    prompt["2"]["inputs"]["value"] = ["x", 0]
+    return prompt
+
+
+def workers_of(server: Running) -> list[int]:
+    """The processes that the server has started."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text("ascii")
+    return [int(pid) for pid in children.split()]
+
+
+def poisoned(server: Running, how: str) -> dict[str, Any]:
+    """What becomes of a poison job, and how long after it the next job is done."""
+    job = server.submit(through("ToyDie", how=how))
+    if how == "loop":
+        server.until(f"/api/jobs/{job}/events", lambda s: any(e["data"].get("node") == "x" for e in s["events"]))
+        server.post("/interrupt", {"prompt_id": job})
+    ended = server.ended(job)
+    began = time.monotonic()
+    after = server.ended(server.submit(number(random.randrange(10**6))))
+    return {"state": ended["state"], "reason": ended.get("reason", ""), "next": after["state"],
+            "next_s": round(time.monotonic() - began, 2)}  # fmt: skip
+
+
+EXPECTED = {"segfault": "quarantined", "exit": "quarantined", "memory": "failed", "loop": "cancelled"}
+
+
+def test_poison_harms_nobody_else(tmp_path: Path) -> None:
+    with running(tmp_path, deadlines=FAST, worker_memory_bytes=1 << 30) as server:
+        found = {f"{how} {n}": poisoned(server, how) for how in EXPECTED for n in (1, 2)}
+        stats = server.ask("GET", "/metrics").body.decode()
+    print("\npoison jobs:", *(f"\n  {how}: {what}" for how, what in found.items()))
+    assert {how: what["state"] for how, what in found.items()} == {
+        f"{how} {n}": state for how, state in EXPECTED.items() for n in (1, 2)
+    }
+    assert {what["next"] for what in found.values()} == {"done"}
+    assert max(what["next_s"] for what in found.values()) < 30  # 5 s on a quiet machine; see the printed table
+    assert "SIGSEGV" in found["segfault 1"]["reason"]
+    assert "status 3" in found["exit 1"]["reason"]
+    assert "sfumato_worker_deaths_total" in stats
+
+
+def test_a_job_that_took_one_worker_down_is_tried_again(tmp_path: Path) -> None:
+    with running(tmp_path, deadlines=FAST) as server:
+        job = server.ended(server.submit(through("ToyDie", how="once")))
+        assert job["state"] == "done"
+        assert [attempt["outcome"] for attempt in job["attempts"]][-1] == "done"
+        assert "died" in job["attempts"][0]["outcome"]
+        assert len(job["attempts"]) == 2
+
+
+def deaths(base: Path, kills: int, seed: int) -> dict[str, int]:
+    """Kill workers at random moments, and count what became of the jobs."""
+    chance = random.Random(seed)
+    with running(base, deadlines=FAST) as server:
+        jobs: list[str] = []
+        done = 0
+        while done < kills:
+            while server.get("/prompt")["exec_info"]["queue_remaining"] < 3:
+                wait = {"value": ["1", 0], "seconds": 0.3, "steps": 10}
+                prompt = number(len(jobs))
+                prompt["w"] = {"class_type": "ToyWait", "inputs": wait}
+                prompt["2"] = {"class_type": "ToySave", "inputs": {"value": ["w", 0], "prefix": f"j{len(jobs)}/a"}}
+                jobs.append(server.submit(prompt))
+            time.sleep(chance.uniform(0.0, 0.8))
+            for pid in workers_of(server):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    done += 1
+                except ProcessLookupError:
+                    continue
+        ended = [server.ended(job) for job in jobs]
+        written = Counter(len(list((base / "output" / f"j{n}").glob("*"))) for n in range(len(jobs)))
+    states = Counter(job["state"] for job in ended)
+    print(f"\nworkers killed {done} times; {len(jobs)} jobs: {dict(states)}, files written per job: {dict(written)}")
+    assert set(states) <= {"done", "quarantined"}
+    assert all(len(job["attempts"]) >= 2 for job in ended if job["state"] == "quarantined")
+    assert max(written) <= 1
+    assert written[1] >= states["done"]
+    return dict(states)
+
+
+def test_killed_workers_are_replaced(tmp_path: Path) -> None:
+    deaths(tmp_path, kills=3, seed=3)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_thirty_killed_workers(tmp_path: Path) -> None:
+    deaths(tmp_path, kills=30, seed=4)
+
+
+def test_a_silent_worker_is_replaced(tmp_path: Path) -> None:
+    with running(tmp_path, deadlines=FAST, patience={"start_s": 60, "beat_s": 4}) as server:
+        job = server.submit(through("ToyWait", seconds=1, steps=1000))
+        server.until(f"/api/jobs/{job}", lambda j: j["status"] == "in_progress")
+        (worker,) = workers_of(server)
+        os.kill(worker, signal.SIGSTOP)
+        ended = server.ended(job)
+        assert ended["state"] == "done"
+        assert "no sign of life" in ended["attempts"][0]["outcome"]
+
+
+def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
+    server = Running(prepare(tmp_path), {"custom_nodes": True}).start()
+    server.ended(server.submit(number(1)))
+    (worker,) = workers_of(server)
+    handle = os.pidfd_open(worker)
+    try:
+        server.kill()
+        limit = time.monotonic() + 20
+        while _alive(handle):
+            assert time.monotonic() < limit, "the worker lives on"
+            time.sleep(0.05)
+    finally:
+        os.close(handle)
+
+
+def _alive(handle: int) -> bool:
+    return not select.select([handle], [], [], 0)[0]
+
+
+def test_two_devices_run_two_jobs_at_once(tmp_path: Path) -> None:
+    with running(tmp_path, devices=["cpu", "cpu:1"]) as server:
+        jobs = [server.submit(through("ToyWait", seconds=20 + n, steps=2000)) for n in range(2)]
+        server.until("/queue", lambda queue: len(queue["queue_running"]) == 2)
+        workers = {server.get(f"/api/jobs/{job}")["worker"] for job in jobs}
+        assert workers == {"cpu", "cpu:1"}
+        server.post("/interrupt")
+        assert [server.ended(job)["state"] for job in jobs] == ["cancelled"] * 2
