@@ -70,7 +70,9 @@ def open_file(path: Path, registry: Registry, folders: Folders) -> Opened:
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
     found = open_workflow(data, registry, str(path), folders=folders)
-    return Opened(read_prompt(found.prompt), found.document, found.report.sentences)
+    unknown = (each.sentence for each in found.report.unknown if each.pack or each.nearest)
+    missing = (each.sentence for each in found.report.missing if each.url)
+    return Opened(read_prompt(found.prompt), found.document, (*unknown, *missing, *found.report.notes))
 
 
 @dataclass

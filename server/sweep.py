@@ -104,7 +104,10 @@ def _numbers(part: str) -> list[Any]:
             raise BadAssignment(f"{part} is a range of more than {MAX_RUNS} values.")
         # Rounded, so that 0..1..0.1 gives 0.3 and not 0.30000000000000004, which would be another result's key.
         return [round(first + math.copysign(step, last - first) * i, 10) for i in range(count)]
-    return [part]
+    try:
+        return [int(part)]
+    except ValueError:
+        return [part]
 
 
 def _found(text: str, target: str, graph: Graph, registry: Registry) -> tuple[Placed, Input, str]:

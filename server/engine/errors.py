@@ -88,6 +88,6 @@ class Validation:
         return {"error": self.error.as_json() if self.error else None, "node_errors": self.node_errors()}
 
     def sentences(self) -> tuple[str, ...]:
-        """Every problem as a sentence for people; the one of the whole graph first, if it says more than the rest."""
-        whole = () if self.error is None or self.error in self.problems else (self.error.sentence,)
-        return tuple(s for s in (*whole, *(p.sentence for p in self.problems)) if s)
+        """Every problem as a sentence for people; that of the whole graph only where no node's says more."""
+        found = self.problems or ((self.error,) if self.error is not None else ())
+        return tuple(problem.sentence for problem in found)

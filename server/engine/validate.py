@@ -49,18 +49,15 @@ def validate(graph: Graph, kinds: Kinds, *, targets: Sequence[str] | None = None
 def check_nodes(graph: Graph, wanted: Iterable[str], kinds: Kinds, provided: Things) -> tuple[Graph, list[Problem]]:
     """The wanted nodes and all that feeds them, corrected, and what is wrong with each. Unknown types are passed by."""
     checker = _Checker(graph, kinds, provided)
-    checked: dict[str, Placed] = {}
-    problems: list[Problem] = []
-    waiting = list(wanted)[::-1]
+    checked: dict[str, tuple[Placed, list[Problem]]] = {}
+    waiting = list(wanted)
     while waiting:
         node_id = waiting.pop()
-        if node_id in checked:
-            continue
-        placed, found = checker.check(graph[node_id])
-        checked[node_id] = placed
-        problems.extend(found)
-        waiting.extend(link.node for _, link in placed.links if link.node in graph)
-    return Graph(checked), problems
+        if node_id not in checked:
+            checked[node_id] = placed, _ = checker.check(graph.nodes[node_id])
+            waiting.extend(link.node for _, link in placed.links if link.node in graph.nodes)
+    found = [checked[node_id] for node_id in graph.nodes if node_id in checked]
+    return Graph.of(placed for placed, _ in found), [problem for _, problems in found for problem in problems]
 
 
 def _judged(graph: Graph, checked: Graph, problems: list[Problem], wanted: list[str]) -> Validation:
@@ -246,7 +243,7 @@ class _Checker:
             "Value not in list",
             f"{name}: '{brief(value)}' not in {shown}",
             extra,
-            f"{placed.name}: {why}" if why else _no_choice(placed, name, value, choices),
+            f"{placed.name}, input {name}: {why}" if why else _no_choice(placed, name, value, choices),
         )
 
     def _choices(self, each: Input) -> tuple[str, ...]:
