@@ -24,6 +24,8 @@ TEXT_PARTS: Sequence[tuple[str, str]] = (
     ("conditioner.embedders.0.model.", "text_encoder_2"),
 )
 """Where single files keep their text encoders; of SDXL's two the second is the large one."""
+PREVIEW_FILE = "preview.json"
+"""In a diffusers folder whose latent space is its own: {"factors": [[red, green, blue], ...]}, see `preview.fit`."""
 _LONE_TEXT_PREFIXES = (
     "text_encoders.clip_l.transformer.",
     "text_encoders.clip_g.transformer.",
@@ -199,7 +201,17 @@ def _facts_of_folder(path: Path) -> tuple[tuple[str, Any], ...]:
         facts["shift"] = float(shift)
     if isinstance(channels := vae.get("block_out_channels"), list):
         facts["downscale"] = 2 ** (len(channels) - 1)
+    if (file := path / PREVIEW_FILE).is_file():
+        facts["preview"] = _preview_factors(file)
     return tuple(sorted(facts.items()))
+
+
+def _preview_factors(file: Path) -> tuple[tuple[float, ...], ...]:
+    """The linear map to colours that a folder brings for previews."""
+    try:
+        return tuple(tuple(float(value) for value in row) for row in modules.read_json(file)["factors"])
+    except (KeyError, TypeError, ValueError):
+        raise WeightsError(f'{file} must hold {{"factors": [[red, green, blue], ...]}}.') from None
 
 
 def _folder_config(path: Path, part: str) -> Mapping[str, Any]:

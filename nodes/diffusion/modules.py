@@ -98,6 +98,16 @@ def text_weights(source: Source) -> Weightset:
     return _weightset(source, _text_names, families.text_config)
 
 
+def tiny_decoder_weights(source: Source) -> Weightset:
+    """Where TAESD's decoder's tensors are, under diffusers' names: its first layer, a clamp, is none there."""
+
+    def rename(names: list[str]) -> dict[str, str]:
+        found = {name: name.partition(".") for name in names}
+        return {n: f"layers.{int(first) - 1}.{rest}" for n, (first, _, rest) in found.items() if first.isdigit()}
+
+    return _weightset(source, rename, lambda _: {})
+
+
 def elements(source: Source) -> int:
     """How many numbers a source's weights are, by its headers."""
     read = _PARTS.get(source.part.removesuffix("_2"))
@@ -135,6 +145,7 @@ _PARTS: Mapping[str, Callable[[Source], Weightset]] = {
     "vae": vae_weights,
     "controlnet": controlnet_weights,
     "text_encoder": text_weights,
+    "tiny_decoder": tiny_decoder_weights,
 }
 
 
@@ -209,6 +220,16 @@ def load_controlnet(source: Source, dtype: torch.dtype) -> nn.Module:
     weights = controlnet_weights(source)
     module = _empty(lambda: ControlNetModel(**_accepted(ControlNetModel, weights.config)))
     return filled(module, weights.tensors(), dtype, source.path)
+
+
+def load_tiny_decoder(source: Source, dtype: torch.dtype) -> nn.Module:
+    """TAESD's decoder on the CPU in `dtype`: from the network's latents to pictures in -1..1."""
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny  # noqa: PLC0415
+
+    shapes = tiny_decoder_weights(source).shapes
+    channels = shapes.get("layers.0.weight", (0, 4))[1]
+    module = _empty(lambda: AutoencoderTiny(latent_channels=channels).decoder)
+    return filled(module, tiny_decoder_weights(source).tensors(), dtype, source.path)
 
 
 def _accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,18 @@ from PIL import Image as Pillow
 from nodes.types import Preview
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from torch import Tensor
 
+    from nodes.diffusion.network import LatentFormat, Network
+
+Factors = tuple[tuple[float, ...], ...]
+"""Red, green and blue of each latent channel, perhaps with a last row to be added."""
+
 _LONGEST_SIDE = 512
 _JPEG_QUALITY = 90
+_FIT_PICTURES, _FIT_CELLS, _FIT_RECTANGLES = 12, 16, 8
 
 # Red, green and blue of each latent channel, and what is added: least-squares fits of decoded pictures.
 _SD1 = ((0.298, 0.207, 0.208), (0.187, 0.286, 0.173), (-0.158, 0.189, 0.264), (-0.184, -0.271, -0.473))
@@ -30,16 +36,49 @@ _SDXL = (
 _FACTORS = MappingProxyType({"sd15": _SD1, "sd2": _SD1, "sdxl": _SDXL, "sdxl_refiner": _SDXL})
 
 
-def project(x0: Tensor, family: str, factors: Sequence[Sequence[float]] | None = None) -> Tensor | None:
+def picture(x0: Tensor, network: Network, factors: Factors | None = None) -> Tensor | None:
+    """The first sample's picture in 0..1, [h,w,3]: by the network's small decoder if it has one, else projected."""
+    decode = getattr(network, "approximate", None)
+    return project(x0, network.family, factors) if decode is None else decode(x0)
+
+
+def project(x0: Tensor, family: str, factors: Factors | None = None) -> Tensor | None:
     """The first sample's colours in 0..1, [h,w,3], by a linear map of its channels [B,C,h,w] in the network's space.
 
-    None where no map is known for this family and number of channels.
+    None where no map is known for this family and number of channels. A row of `factors` beyond the channels is added.
     """
     factors = factors or _FACTORS.get(family)
-    if factors is None or len(factors) != x0.shape[1] or x0.ndim != 4:
+    if factors is None or x0.ndim != 4 or len(factors) - x0.shape[1] not in (0, 1):
         return None
-    colours = x0[0].movedim(0, -1).float() @ torch.tensor(factors, device=x0.device)
+    table = torch.tensor(factors, device=x0.device)
+    channels = x0.shape[1]
+    colours = x0[0].movedim(0, -1).float() @ table[:channels] + table[channels:].sum(0)
     return ((colours + 1) / 2).clamp(0, 1).cpu()
+
+
+def fit(encode: Callable[[Tensor], Tensor], format: LatentFormat) -> Factors:
+    """The linear map from a VAE's latents to colours, fitted by least squares on pictures of random rectangles.
+
+    `encode` takes pictures [B,H,W,3] in 0..1 to latents in the VAE's space. For VAEs whose space nobody has fitted yet.
+    """
+    pictures = _rectangles(_FIT_PICTURES, _FIT_CELLS, format.downscale)
+    latents = format.process_in(encode(pictures)).movedim(1, -1)
+    colours = torch.nn.functional.avg_pool2d(pictures.movedim(-1, 1), format.downscale).movedim(1, -1) * 2 - 1
+    known = torch.cat([latents, torch.ones_like(latents[..., :1])], dim=-1)
+    found = torch.linalg.lstsq(known.flatten(0, 2).double(), colours.flatten(0, 2).double(), driver="gelsd").solution
+    return tuple(tuple(round(value, 4) for value in row) for row in found.tolist())
+
+
+def _rectangles(count: int, cells: int, size: int) -> Tensor:
+    """Pictures of `cells` x `cells` latent pixels: a background and rectangles of random colours."""
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.rand((count, 1, 1, 3), generator=generator).expand(-1, cells * size, cells * size, -1).clone()
+    for one in pictures:
+        for _ in range(_FIT_RECTANGLES):
+            top, left = torch.randint(0, (cells - 2) * size, (2,), generator=generator).tolist()
+            height, width = torch.randint(size, cells * size // 2, (2,), generator=generator).tolist()
+            one[top : top + height, left : left + width] = torch.rand(3, generator=generator)
+    return pictures
 
 
 def encoded(pixels: Tensor) -> Preview:

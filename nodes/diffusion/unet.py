@@ -9,7 +9,7 @@ import torch
 from nodes.diffusion.files import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor, nn
 
@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 
 
 class UNet:
-    """A UNet on its device. `module` is diffusers' own, for those who hook into it."""
+    """A UNet on its device. `module` is diffusers' own, for those who hook into it.
 
-    def __init__(self, module: nn.Module, family: Family, device: torch.device, dtype: torch.dtype) -> None:
+    `approximate` makes a picture [h,w,3] of the first sample of what it predicts, quickly and roughly, where weights
+    for that are at hand.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        family: Family,
+        device: torch.device,
+        dtype: torch.dtype,
+        approximate: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
         self.module: Any = module
         self.family = family.name
         self.title = family.title
@@ -28,6 +39,7 @@ class UNet:
         self.parametrization: Parametrization = family.parametrization
         self.device = device
         self.dtype = dtype
+        self.approximate = approximate
         config: Mapping[str, Any] = self.module.config
         self.in_channels: int = config["in_channels"]
         self._context: int = _only(config["cross_attention_dim"])

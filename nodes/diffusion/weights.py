@@ -19,17 +19,25 @@ from nodes.diffusion.patches import Target, WeightPatch
 from nodes.diffusion.resident import Resident
 from nodes.diffusion.unet import UNet
 from nodes.diffusion.vae import PIXEL_SPACE, Autoencoder, PixelSpace, is_out_of_memory
-from nodes.types import Provided
+from nodes.types import Provided, Source
 
 if TYPE_CHECKING:
-    from torch import nn
+    from pathlib import Path
+
+    from torch import Tensor, nn
 
     from nodes.diffusion.text_model import TextEncoder
-    from nodes.types import Clip, Conditioning, ControlNet, Model, Patch, Source, Vae
+    from nodes.types import Clip, Conditioning, ControlNet, Model, Patch, Vae
 
     Load = Callable[[Source, torch.dtype], nn.Module]
 
 _log = logging.getLogger(__name__)
+_TINY_DECODERS = {
+    "sd15": "taesd_decoder",
+    "sd2": "taesd_decoder",
+    "sdxl": "taesdxl_decoder",
+    "sdxl_refiner": "taesdxl_decoder",
+}
 _KEPT_FREE_ON_HOST = 1 << 30
 
 
@@ -46,12 +54,17 @@ class Weights(Provided):
         precision: Precision = "auto",
         *,
         budget: int | None = None,
+        vae_approx: Sequence[Path] = (),
     ) -> None:
-        """`budget` bounds the bytes of weights on the device; left out, it is read from the device when needed."""
+        """`budget` bounds the bytes of weights on the device; left out, it is read from the device when needed.
+
+        `vae_approx` are folders in which small decoders for previews may be (taesd_decoder.safetensors, ...).
+        """
         self.device = pick_device(device) if isinstance(device, str) else device
         self.precisions = pick_precisions(self.device, precision)
         self._host = torch.device("cpu")
         self._budget = budget
+        self._vae_approx = tuple(vae_approx)
         self._residents: dict[tuple[Source, torch.dtype], list[Resident]] = {}
         self._stamps: dict[int, float] = {}
         self._changed = threading.Condition()
@@ -64,8 +77,10 @@ class Weights(Provided):
         if source.family == "sd2" and dtype == torch.float16:
             dtype = torch.bfloat16 if self.precisions.vae == torch.bfloat16 else torch.float32  # fp16 overflows in it
         family = families.with_facts(families.family_named(source.family), dict(source.options))
-        with self._use(source, dtype, modules.load_unet, model.patches) as module:
-            yield UNet(module, family, self.device, dtype)
+        with ExitStack() as stack:
+            approximate = stack.enter_context(self._approximate(source.family))
+            module = stack.enter_context(self._use(source, dtype, modules.load_unet, model.patches))
+            yield UNet(module, family, self.device, dtype, approximate)
 
     @contextmanager
     def text(self, clip: Clip) -> Iterator[list[TextEncoder]]:
@@ -131,6 +146,25 @@ class Weights(Provided):
                     resident.withdraw()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    @contextmanager
+    def _approximate(self, family: str) -> Iterator[Callable[[Tensor], Tensor] | None]:
+        """A family's small decoder, where one of the folders has it."""
+        name = _TINY_DECODERS.get(family, "")
+        path = next((p for folder in self._vae_approx if (p := folder / f"{name}.safetensors").is_file()), None)
+        if path is None:
+            yield None
+            return
+        source = Source(path, digest(path), "tiny_decoder", family)
+        with self._use(source, torch.float32, modules.load_tiny_decoder) as decoder:
+
+            def approximate(x0: Tensor) -> Tensor:
+                with torch.no_grad():
+                    return (
+                        ((decoder(x0[:1].to(self.device, torch.float32)) + 1) / 2).clamp(0, 1)[0].movedim(0, -1).cpu()
+                    )
+
+            yield approximate
 
     @contextmanager
     def _use(
