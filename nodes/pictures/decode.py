@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,13 +66,9 @@ def _opened(path: Path) -> Iterator[Pil.Image]:
     """The opened file, its size checked. Whatever goes wrong inside, decoding too, is a PictureError."""
     name = path.name
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"{name} cannot be read: {error.strerror}.") from None
-    try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("ignore")  # Pillow's own warning about size; damaged metadata
-            with Pil.open(io.BytesIO(data), formats=FORMATS) as file:
+            with Pil.open(stream, formats=FORMATS) as file:
                 _check_size(name, file)
                 yield file
     except NodeError:
@@ -81,13 +76,13 @@ def _opened(path: Path) -> Iterator[Pil.Image]:
     except Pil.DecompressionBombError:
         raise PictureError(f"{name} has more than {MAX_PIXELS:,} pixels; make it smaller first.") from None
     except Pil.UnidentifiedImageError:
-        what = (
-            "is empty" if not data else "is no picture in a format that can be read (PNG, JPEG, WebP, GIF, TIFF, ...)"
-        )
-        raise PictureError(f"{name} {what}.") from None
+        what = "is no picture that can be read; PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF can"
+        raise PictureError(f"{name} {what if path.stat().st_size else 'is empty'}.") from None
     except MemoryError:
         raise PictureError(f"{name} does not fit into memory; make it smaller first.") from None
     except Exception as error:  # noqa: BLE001 -- damaged files make Pillow raise nearly anything
+        if isinstance(error, OSError) and error.errno:
+            raise PictureError(f"{name} cannot be read: {error.strerror}.") from None
         raise PictureError(f"{name} is damaged or cut short: {_reason(error)}.") from None
 
 
@@ -147,7 +142,10 @@ def _with_alpha(frame: Pil.Image) -> Pil.Image:
 
 
 def _deep_grey(frame: Pil.Image) -> Tensor | None:
-    """The values of a grey picture with 16 or more bits, which converting to RGB would cut off at 255."""
+    """The values of a grey picture of more than 8 bits, which converting to RGB would cut off at 255."""
+    if frame.mode == "F":
+        values = torch.from_numpy(np.nan_to_num(np.array(frame, dtype=np.float32)))
+        return (values if values.max() <= 1 else values / 255.0).clamp(0, 1)
     if frame.mode != "I" and not frame.mode.startswith("I;16"):
         return None
     return torch.from_numpy(np.asarray(frame).astype(np.float32) / 65535.0).clamp(0, 1)

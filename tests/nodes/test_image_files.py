@@ -115,10 +115,18 @@ def test_the_mask_is_where_a_picture_is_transparent(folders: Folders, mode: str)
     assert mask.tolist() == [[[0.0] * 4 + [1.0] * 4] * 6]
 
 
-@pytest.mark.parametrize("mode", ["I;16", "I"])
-def test_sixteen_bits_keep_their_range(folders: Folders, mode: str) -> None:
-    levels = np.array([[0, 16384, 65535]], dtype=np.uint16 if mode == "I;16" else np.int32)
-    loaded = load(folders, encoded(Pil.fromarray(levels), "PNG" if mode == "I;16" else "TIFF"))
+@pytest.mark.parametrize(
+    ("levels", "format"),
+    [
+        (np.array([[0, 16384, 65535]], dtype=np.uint16), "PNG"),
+        (np.array([[0, 16384, 65535]], dtype=np.int32), "TIFF"),
+        (np.array([[0, 0.25, 1]], dtype=np.float32), "TIFF"),
+        (np.array([[0, 63.75, 255]], dtype=np.float32), "TIFF"),
+    ],
+    ids=["16 bits", "32 bits", "floats to 1", "floats to 255"],
+)
+def test_deep_grey_keeps_its_range(folders: Folders, levels: np.ndarray, format: str) -> None:
+    loaded = load(folders, encoded(Pil.fromarray(levels), format))
     assert loaded.image.pixels[0, 0, :, 1].tolist() == pytest.approx([0, 0.25, 1], abs=1e-4)
     assert loaded.mask.values.sum() == 0
 
@@ -149,6 +157,11 @@ def test_moving_pictures_become_a_batch(folders: Folders, format: str, options: 
     loaded = load(folders, data)
     assert loaded.image.pixels[:, 4, 4].tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
     assert len(loaded.mask.values) == 3
+
+
+def test_of_a_stereo_pair_the_first_is_read(folders: Folders) -> None:
+    loaded = load(folders, encoded(halves(), "MPO", save_all=True, append_images=[halves().rotate(180)]))
+    assert loaded.image.pixels.shape == (1, 6, 8, 3)
 
 
 def test_frames_of_another_size_are_left_out(folders: Folders) -> None:

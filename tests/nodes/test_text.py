@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nodes import primitives, text
-from nodes.define import NodeError
+from nodes.define import AnyValue, NodeError
 from nodes.types import Latent
 
 
@@ -72,9 +72,10 @@ def test_what_is_no_expression_is_said() -> None:
 
 def test_a_switch_gives_one_value_and_asks_for_it_alone() -> None:
     needs = primitives.switch_node.definition.needs
-    for switch, name in ((True, "on_true"), (False, "on_false")):
+    yes, no = AnyValue("on_true"), AnyValue("on_false")
+    for switch, name in ((True, yes), (False, no)):
         assert list(needs(switch=switch)) == [name]
-        assert primitives.switch_node(switch=switch, on_true="on_true", on_false="on_false") == name
+        assert primitives.switch_node(switch=switch, on_true=yes, on_false=no) == name
     assert all(each.lazy for each in primitives.switch_node.definition.inputs[1:])
 
 
