@@ -190,7 +190,8 @@ def _things(settings: Settings, folders: Folders) -> Things:
 
     def weights() -> object:
         try:
-            return Weights(device=settings.devices[0], precision=settings.precision)
+            approx = folders.roots("vae_approx")
+            return Weights(settings.devices[0], settings.precision, vae_approx=approx)
         except ValueError as error:
             raise NodeError(str(error)) from error
 
