@@ -10,16 +10,18 @@ from typing import Any, Literal, cast
 
 from nodes.folders import Folders
 from nodes.registry import Registry
+from server.formats.a1111 import from_infotext
 from server.formats.document import is_document
 from server.formats.editor import to_prompt
 from server.formats.errors import FormatError
+from server.formats.infotext import is_infotext, read_infotext
 from server.formats.picture import picture_kind, read_texts
 from server.formats.prompt import Prompt, clean_prompt, is_prompt
 from server.formats.reading import parse_json
 from server.formats.report import Report, make_report
 from server.formats.shapes import Shapes
 
-Source = Literal["api", "editor", "picture"]
+Source = Literal["api", "editor", "picture", "infotext"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def open_workflow(
     choices: Random | None = None,
     now: datetime | None = None,
 ) -> Opened:
-    """The workflow in a file: JSON of the API or of the editor, or a PNG, WebP or JPEG that carries one.
+    """The workflow in a file: JSON of the API or the editor, a PNG, WebP or JPEG that carries one, A1111 parameters.
 
     `name` is how errors call the file. With `folders` the report names models that are not on disk. Raises FormatError.
     """
@@ -69,10 +71,14 @@ class _Opener:
         if picture_kind(data) is not None:
             return self._of_texts(read_texts(data))
         text = _text(data)
-        start = text.lstrip()[:1]
-        if start in ("{", "["):
+        if is_infotext(text) and not _is_json(text):
+            return self._of_parameters(text, "infotext")
+        if text.lstrip()[:1] in ("{", "["):
             return self.of_json(parse_json(data))
-        raise FormatError("This is no workflow: it must be a workflow's JSON, or a PNG, WebP or JPEG that carries one.")
+        raise FormatError(
+            "This is no workflow: it must be a workflow's JSON, a PNG, WebP or JPEG that carries one, or A1111 "
+            "parameters."
+        )
 
     def of_json(self, value: object) -> Opened:
         if is_document(value):
@@ -92,6 +98,11 @@ class _Opener:
     def _of_prompt(self, prompt: Prompt, source: Source) -> Opened:
         return Opened(prompt, None, self._report(prompt, None), source)
 
+    def _of_parameters(self, text: str, source: Source) -> Opened:
+        made = from_infotext(read_infotext(text), self.folders)
+        report = self._report(made.prompt, None)
+        return Opened(made.prompt, None, replace(report, notes=(*made.notes, *report.notes)), source, text)
+
     def _of_texts(self, texts: Mapping[str, str]) -> Opened:
         """What a picture carries. What ran is the prompt; the editor's file is how it is shown."""
         parameters = texts.get("parameters")
@@ -104,6 +115,9 @@ class _Opener:
         for value in (workflow, prompt):
             if is_document(value) or is_prompt(value):
                 return replace(self.of_json(value), source="picture", parameters=parameters)
+        for text in (parameters, texts.get("comment")):
+            if text is not None and is_infotext(text):
+                return self._of_parameters(text, "picture")
         raise FormatError(
             "The picture carries no workflow. Pictures lose it when a site or a program saves them anew; look for the "
             "original file."
@@ -118,6 +132,10 @@ def _text(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError("The file is neither text nor a PNG, WebP or JPEG.") from error
+
+
+def _is_json(text: str) -> bool:
+    return _json(text) is not None
 
 
 def _json(text: str) -> object:
