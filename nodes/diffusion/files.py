@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nodes.diffusion.digests import digest_of
 from nodes.types import NodeError
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def read_tensors(path: Path, names: Mapping[str, str] | None = None) -> Iterator
 def digest(path: Path) -> str:
     """SHA-256 of a weight file's bytes, or of the weights and configs in a diffusers folder, as 64 hex digits.
 
-    Remembered by path, size and time of change. Raises WeightsError when there is no such file.
+    Remembered by path, size and time of change, large files' between runs too. Raises WeightsError when there is no such file.
     """
     if path.is_dir():
         whole = hashlib.sha256()
@@ -166,6 +167,5 @@ def digest(path: Path) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _digest_of(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 -- they are the key
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest_of(path: Path, size: int, mtime_ns: int) -> str:
+    return digest_of(path, size, mtime_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
-from nodes.diffusion import files
+from nodes.diffusion import digests, files
 from nodes.diffusion.files import WeightsError
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(4, dtype=torch.float16)}
@@ -151,6 +152,38 @@ def test_a_digest_is_the_contents(tmp_path: Path) -> None:
     os.utime(two, ns=(1, 2))
 
     assert files.digest(one) != files.digest(two)
+
+
+@pytest.fixture
+def remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of its own, in which every file counts as large."""
+    monkeypatch.setenv("SFUMATO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(digests, "LARGE_BYTES", 1)
+    return tmp_path / "cache" / "digests.json"
+
+
+def test_digests_of_large_files_are_remembered(tmp_path: Path, remembered: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"first")
+    first = digests.digest_of(path, 5, 1)
+    path.write_bytes(b"other")
+
+    assert digests.digest_of(path, 5, 1) == first == hashlib.sha256(b"first").hexdigest()
+    assert digests.digest_of(path, 5, 2) == hashlib.sha256(b"other").hexdigest()
+    assert digests.digest_of(path, 5, 2) == hashlib.sha256(b"other").hexdigest()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff{", b'{"x": 5}', None])
+def test_damaged_memory_costs_time_only(tmp_path: Path, remembered: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"data")
+    if content is None:
+        (tmp_path / "cache").write_text("a file where the folder should be")
+    else:
+        remembered.parent.mkdir()
+        remembered.write_bytes(content.replace(b"x", str(path).encode()))
+
+    assert digests.digest_of(path, 4, 1) == hashlib.sha256(b"data").hexdigest()
 
 
 def test_a_folders_digest_covers_its_weights_and_configurations(tmp_path: Path) -> None:
