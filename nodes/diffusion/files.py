@@ -152,7 +152,8 @@ def read_tensors(path: Path, names: Mapping[str, str] | None = None) -> Iterator
 def digest(path: Path) -> str:
     """SHA-256 of a weight file's bytes, or of the weights and configs in a diffusers folder, as 64 hex digits.
 
-    Remembered by path, size and time of change, large files' between runs too. Raises WeightsError when there is no such file.
+    Remembered by path, size and time of change; those of large files between runs too.
+    Raises WeightsError when there is no such file.
     """
     if path.is_dir():
         whole = hashlib.sha256()
