@@ -13,6 +13,7 @@ from nodes.diffusion.guidance import CfgGuide, DualGuide, PerpNegGuide
 from nodes.diffusion.prediction import prediction
 from nodes.diffusion.samplers import NAMES as SAMPLERS
 from nodes.diffusion.samplers import algorithm
+from nodes.diffusion.unet_patches import patched
 from nodes.diffusion.weights import Weights
 from nodes.types import Conditioning, Guider, Latent, Model, Noise, Sampler, Sigmas
 from nodes.widgets import Choice, Range, Seed
@@ -282,7 +283,11 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
     if len(levels) < 2:
         return sampling.Sampled(latent.samples, latent.samples)
     parametrization = options.parametrization(model)
-    with weights.network(model) as network, weights.controls(sides.values()) as controls:
+    with (
+        weights.network(model) as unet,
+        patched(unet, options.unet_patches(model)) as network,
+        weights.controls(sides.values()) as controls,
+    ):
         start = sampling.fit_empty(latent.samples, network.latent_format)
         return sampling.run(
             network,
@@ -311,7 +316,7 @@ def _progress(ctx: Context, network: Network, model: Model) -> sampling.Progress
     factors = dict(model.source.options).get("preview")
 
     def report(step: int, steps: int, x0: Tensor) -> None:
-        pixels = preview.project(x0, network.family, factors) if ctx.wants_previews else None
+        pixels = preview.picture(x0, network, factors) if ctx.wants_previews else None
         ctx.progress(step, steps, None if pixels is None else preview.encoded(pixels))
 
     return report

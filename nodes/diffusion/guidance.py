@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from nodes.diffusion import frequencies
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     Mix = Callable[["Guess"], Tensor]
     Before = Callable[["Guess"], "Guess"]
     After = Callable[["Guess", Tensor], Tensor]
+
+
+SELF_ATTENTION = "self_attention"
+"""Under this name guidance asks a network to change its self-attention; "values" leaves it out in the middle."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,15 +252,21 @@ def by_frequency(low: float, high: float, cutoff: int) -> Before:
     """Low and high frequencies of the guidance scaled apart. FreSca, arXiv:2504.02154."""
 
     def before(guess: Guess) -> Guess:
-        spectrum = torch.fft.fftshift(torch.fft.fft2(guess.cond - guess.uncond), dim=(-2, -1))
-        middle = [size // 2 for size in spectrum.shape[-2:]]
-        rows, columns = (slice(max(0, m - cutoff), m + cutoff) for m in middle)
-        scales = torch.full(spectrum.shape[-2:], high, device=guess.x.device)
-        scales[rows, columns] = low
-        changed = torch.fft.ifft2(torch.fft.ifftshift(spectrum * scales, dim=(-2, -1))).real
-        return replace(guess, cond=changed + guess.uncond)
+        return replace(guess, cond=guess.uncond + frequencies.scaled(guess.cond - guess.uncond, low, high, cutoff))
 
     return before
+
+
+def perturbed_attention(scale: float) -> After:
+    """Guidance away from x0 as the network sees it without self-attention in its middle. arXiv:2403.17377."""
+
+    def after(guess: Guess, x0: Tensor) -> Tensor:
+        if scale == 0:
+            return x0
+        blind = guess.ask("positive", {SELF_ATTENTION: "values"})
+        return x0 + (guess.cond - blind) * scale
+
+    return after
 
 
 def _norm(x: Tensor) -> Tensor:
@@ -268,6 +280,7 @@ CHANGES: MappingProxyType[str, Callable[..., Hooks]] = MappingProxyType(
         "zero_star": lambda: Hooks(after=(zero_star,)),
         "cfg_norm": lambda strength: Hooks(after=(no_longer(strength),)),
         "mahiro": lambda: Hooks(after=(mahiro,)),
+        "perturbed_attention": lambda scale: Hooks(after=(perturbed_attention(scale),)),
         "epsilon_scaling": lambda factor: Hooks(after=(scaled_noise(factor),)),
         "tangential_damping": lambda: Hooks(before=(_if_asked(damped),)),
         "frequencies": lambda low, high, cutoff: Hooks(before=(_if_asked(by_frequency(low, high, int(cutoff))),)),

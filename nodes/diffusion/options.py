@@ -9,7 +9,7 @@ from nodes.diffusion import families
 from nodes.diffusion.guidance import hooks_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PARAMETRIZATION = "parametrization"
 _GUIDANCE = "guidance"
 _DIFFERENTIAL = "differential_diffusion"
+_UNET = "unet_patches"
 
 
 def parametrization(model: Model) -> Parametrization:
@@ -68,3 +69,13 @@ def mask_hook(model: Model, prediction: Prediction, sigmas: Tensor) -> Callable[
         return joined * strength + mask * (1 - strength)
 
     return differential
+
+
+def with_unet_patch(model: Model, name: str, **parameters: float) -> Model:
+    """A handle with one more change to how the UNet computes, after those it has."""
+    return model.with_option(_UNET, (*model.option(_UNET, ()), (name, tuple(parameters.items()))))
+
+
+def unet_patches(model: Model) -> list[tuple[str, Mapping[str, float]]]:
+    """The changes to how the UNet computes that the handle names."""
+    return [(name, dict(parameters)) for name, parameters in model.option(_UNET, ())]

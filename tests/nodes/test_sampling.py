@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from nodes import sampling
+from nodes import model_patches, sampling
 from nodes.define import Cancelled
 from nodes.diffusion import noise as noises
 from nodes.diffusion import options, schedules
@@ -313,12 +313,20 @@ def test_without_noise_sampling_goes_on_from_the_latent(guided: Any, model: Mode
     )
 
 
+def test_perturbed_attention_changes_what_is_drawn_and_zero_does_not(draw: Any, model: Model) -> None:
+    plain = draw().samples
+
+    assert torch.equal(draw(model=model_patches.perturbed_attention_guidance(model=model, scale=0.0)).samples, plain)
+    guided = draw(model=model_patches.perturbed_attention_guidance(model=model, scale=3.0)).samples
+    assert not torch.allclose(guided, plain, atol=0.1)
+
+
 def test_importing_the_nodes_costs_no_torch() -> None:
     code = (
         "import sys\n"
         "from nodes.lazily import lazily\n"
         "with lazily():\n"
-        "    import nodes.sampling, nodes.samplers, nodes.schedulers, nodes.model_sampling\n"
+        "    import nodes.sampling, nodes.samplers, nodes.schedulers, nodes.model_sampling, nodes.model_patches\n"
         "sys.exit('torch._C' in sys.modules)"
     )
 
