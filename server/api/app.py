@@ -32,6 +32,7 @@ from server.jobs.schema import UnusableStore
 from server.jobs.store import Store
 from server.workers.alone import Alone, Held
 from server.workers.catalogue import digest
+from server.workers.claims import forget_claims
 from server.workers.local import LocalPool, Patience
 from server.workers.messages import Start
 
@@ -121,6 +122,7 @@ def make_parts(serving: Serving, folders: Folders) -> Parts:
         LocalPool(start, serving.devices, serving.patience),
         exists=lambda item: exists_in(folders, item),
         models_of=book.models_of,
+        ended=lambda job: forget_claims(folders.state / "claims", job),
         deadlines=serving.deadlines,
     )
     hub = Hub(lambda: queue.remaining, system.features(serving.max_upload_bytes), book.told)

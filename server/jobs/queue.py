@@ -111,6 +111,7 @@ class Queue:
         *,
         exists: Callable[[Json], bool],
         models_of: Callable[[Request], frozenset[str]],
+        ended: Callable[[str], None],
         deadlines: Deadlines | None = None,
     ) -> None:
         self.store = store
@@ -119,6 +120,7 @@ class Queue:
         self.paused = ""
         self._exists = exists
         self._models_of = models_of
+        self._ended = ended
         self._deadlines = deadlines or Deadlines()
         self._observer: Observer | None = None
         self._pending: list[Job] = []
@@ -537,6 +539,7 @@ class Queue:
             loop.call_later(self._deadlines.disk_s, self._record, job, attempt, type, data)
             return
         self._ending.pop(job.id, None)
+        self._ended(job.id)
         self._count(job.state, job.ended_ms - job.started_ms)
         self.totals.nodes_cached += attempt.narrator.cached
         self.totals.nodes_run += attempt.narrator.ran

@@ -1,5 +1,6 @@
 """The job database: its tables, how older ones become newer ones, and what is done with a damaged one."""
 
+# ruff: noqa: S608 -- the parts of statements are constants of this module; values are bound
 from __future__ import annotations
 
 import contextlib
@@ -52,7 +53,8 @@ CREATE INDEX events_by_client ON events (client, seq);
 MIGRATIONS: Sequence[str] = (_FIRST,)
 """MIGRATIONS[n] turns version n into n + 1; an empty file is version 0."""
 
-_TABLES = ("meta", "jobs", "attempts", "events")
+_TABLES = {"meta": "key", "jobs": "ordinal", "attempts": "job", "events": "seq"}
+_MAX_FILLED_BYTES = 16 << 30
 
 
 class UnusableStore(RuntimeError):  # noqa: N818
@@ -148,17 +150,31 @@ def _copy(source: Path, target: sqlite3.Connection) -> int:
     """How many rows of a perhaps damaged file could be copied; later files win."""
     if not source.exists():
         return 0
+    _fill_up(source)
     copied = 0
     with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(source)) as old:
-        for table in _TABLES:
-            with contextlib.suppress(sqlite3.DatabaseError):
-                rows = old.execute(f"SELECT * FROM {table}")  # noqa: S608 -- a constant
-                names = [column[0] for column in rows.description]
-                marks = ", ".join("?" * len(names))
-                for row in rows:
-                    target.execute(f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})", row)  # noqa: S608
-                    copied += 1
+        for table, key in _TABLES.items():
+            # Each way ends at the first damaged page that it meets.
+            for direction, conflict in (("ASC", "REPLACE"), ("DESC", "IGNORE")):
+                with contextlib.suppress(sqlite3.DatabaseError):
+                    rows = old.execute(f"SELECT * FROM {table} ORDER BY {key} {direction}")
+                    names = [column[0] for column in rows.description]
+                    marks = ", ".join("?" * len(names))
+                    statement = f"INSERT OR {conflict} INTO {table} ({', '.join(names)}) VALUES ({marks})"
+                    for row in rows:
+                        copied += target.execute(statement, row).rowcount
     return copied
+
+
+def _fill_up(source: Path) -> None:
+    """Give a file that was cut short its length again, or nothing at all of it can be read."""
+    with contextlib.suppress(OSError), source.open("r+b") as file:
+        header = file.read(100)
+        if len(header) == 100:
+            page = int.from_bytes(header[16:18], "big")
+            whole = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
+            if source.stat().st_size < whole <= _MAX_FILLED_BYTES:
+                file.truncate(whole)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:

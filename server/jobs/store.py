@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import queue
 import sqlite3
@@ -24,6 +25,7 @@ HISTORY_KEPT = 10_000
 EVENTS_KEPT = 200_000
 _SEQ_BLOCK = 1_000_000
 _EVENTS_AFTER_S = 0.05
+_BACKED_UP_BYTES = 256 << 20
 _WHOLE = (
     "ordinal, id, number, state, created_ms, started_ms, ended_ms, attempts, deaths, worker, reason, "
     "outputs, messages, error, prompt, targets, extra"
@@ -108,13 +110,13 @@ class Store:
         await asyncio.to_thread(self._close_connection)
 
     def _close_connection(self) -> None:
+        """Close the file, and keep a copy from which a damaged one is repaired."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    async def back_up(self) -> None:
-        """Keep a copy beside the database, from which a damaged one is repaired."""
-        await asyncio.to_thread(back_up, self.path)
+            with contextlib.suppress(sqlite3.Error, OSError):
+                if self.path.stat().st_size <= _BACKED_UP_BYTES:
+                    back_up(self.path)
 
     # -- writing ------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ class FileClaims:
     """The claims of one job, a line each in a file that is synced before the claimed file is written."""
 
     def __init__(self, folder: Path, job: str) -> None:
-        self._path = claims_path(folder, job)
+        self._path = _claims_path(folder, job)
         self._names = _read(self._path)
 
     def claimed(self, file: str, /) -> str | None:
@@ -31,7 +31,13 @@ class FileClaims:
         self._names[file] = name
 
 
-def claims_path(folder: Path, job: str) -> Path:
+def forget_claims(folder: Path, job: str) -> None:
+    """Remove a job's claims, once its end is on disk: until then it may have to run again."""
+    with contextlib.suppress(OSError):
+        _claims_path(folder, job).unlink()
+
+
+def _claims_path(folder: Path, job: str) -> Path:
     """Where a job's claims are. Ids are chosen by clients, so the name is a digest."""
     return folder / hashlib.sha256(job.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 

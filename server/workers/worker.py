@@ -34,7 +34,7 @@ from server.engine.graph import Graph
 from server.formats.prompt import read_prompt
 from server.workers.alone import Alone
 from server.workers.catalogue import to_data
-from server.workers.claims import FileClaims, claims_path
+from server.workers.claims import FileClaims
 from server.workers.machine import be_the_victim, device_entry, die_with, limit_memory, rss_bytes
 from server.workers.messages import (
     Beat,
@@ -192,8 +192,6 @@ class Worker:
             finished = _failed(task.job, type(error).__name__, str(error))
         self._job = ""
         self._cancelled.discard(task.job)
-        if finished.outcome == "done" or not self._stopping:
-            claims_path(self._claims, task.job).unlink(missing_ok=True)
         self._wire.say(finished)
 
     def _outcome(self, task: Run) -> Finished:

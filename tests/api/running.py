@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,6 +195,11 @@ class Running:
         return sorted(path.name for path in (self.base / "output").rglob("*") if path.is_file())
 
 
+def report(text: str) -> None:
+    """Say something to who runs the tests with -s."""
+    sys.stdout.write(text + "\n")
+
+
 def prepare(base: Path) -> Path:
     """A base folder with the toys in it."""
     (base / "custom_nodes").mkdir(parents=True, exist_ok=True)
@@ -205,7 +210,7 @@ def prepare(base: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(base: Path, **options: Any) -> Iterator[Running]:
+def running(base: Path, **options: Any) -> Generator[Running]:
     """A server over a folder, with the toys."""
     server = Running(prepare(base), {"custom_nodes": True, **options}).start()
     try:
@@ -216,7 +221,7 @@ def running(base: Path, **options: Any) -> Iterator[Running]:
 
 
 @contextlib.asynccontextmanager
-async def socket(server: Running, client: str, **query: Any) -> Any:
+async def socket(server: Running, client: str, **query: Any) -> AsyncGenerator[aiohttp.ClientWebSocketResponse]:
     """A websocket to the server."""
     asked = "&".join(f"{key}={value}" for key, value in {"clientId": client, **query}.items())
     async with aiohttp.ClientSession() as session, session.ws_connect(f"{server.origin}/ws?{asked}") as found:

@@ -67,7 +67,7 @@ def pick(
 
 
 @pick.needs
-def _pick_needs(first: bool) -> list[str]:  # noqa: FBT001
+def _pick_needs(first: bool) -> list[str]:
     return ["a" if first else "b"]
 
 

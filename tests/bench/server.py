@@ -15,7 +15,7 @@ import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.api.running import Running, chain, messages_until_end, prepare, socket  # noqa: E402
+from tests.api.running import Running, chain, messages_until_end, prepare, socket
 
 
 def grid(chains: int, length: int, salt: int) -> dict[str, Any]:
@@ -126,7 +126,8 @@ def main() -> None:
             found = asyncio.run(figures(server))
         finally:
             server.stop()
-    print(json.dumps({"server": {"start_to_system_stats_s": min(started), **found}}, indent=2))
+    json.dump({"server": {"start_to_system_stats_s": min(started), **found}}, sys.stdout, indent=2)
+    sys.stdout.write("\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.running import Running, prepare
+from tests.api.running import Running, prepare, report
 
 FAULTS = (OSError, http.client.HTTPException)
 
@@ -122,8 +122,8 @@ def storm(base: Path, kills: int, seed: int) -> tuple[Storm, dict[str, int]]:
 
 
 def check(found: Storm, came_of_it: dict[str, int]) -> None:
-    print(f"\nserver killed {sum(found.kills.values())} times ({dict(found.kills)}), came up paused {found.paused}:")
-    print(f"  {len(found.files_of)} jobs: {came_of_it}")
+    report(f"\nserver killed {sum(found.kills.values())} times ({dict(found.kills)}), came up paused {found.paused}:")
+    report(f"  {len(found.files_of)} jobs: {came_of_it}")
     assert came_of_it["done"] == len(found.files_of)
     assert [came_of_it[name] for name in ("lost", "written twice", "missing", "partial")] == [0, 0, 0, 0]
 

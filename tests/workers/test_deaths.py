@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.running import Running, prepare, running
+from tests.api.running import Running, prepare, report, running
 
 FAST = {"cancel_s": 1.0, "shutdown_s": 1.0, "disk_s": 0.2}
 
@@ -59,7 +59,7 @@ def test_poison_harms_nobody_else(tmp_path: Path) -> None:
     with running(tmp_path, deadlines=FAST, worker_memory_bytes=1 << 30) as server:
         found = {f"{how} {n}": poisoned(server, how) for how in EXPECTED for n in (1, 2)}
         stats = server.ask("GET", "/metrics").body.decode()
-    print("\npoison jobs:", *(f"\n  {how}: {what}" for how, what in found.items()))
+    report("\npoison jobs:" + "".join(f"\n  {how}: {what}" for how, what in found.items()))
     assert {how: what["state"] for how, what in found.items()} == {
         f"{how} {n}": state for how, state in EXPECTED.items() for n in (1, 2)
     }
@@ -102,7 +102,7 @@ def deaths(base: Path, kills: int, seed: int) -> dict[str, int]:
         ended = [server.ended(job) for job in jobs]
         written = Counter(len(list((base / "output" / f"j{n}").glob("*"))) for n in range(len(jobs)))
     states = Counter(job["state"] for job in ended)
-    print(f"\nworkers killed {done} times; {len(jobs)} jobs: {dict(states)}, files written per job: {dict(written)}")
+    report(f"\nworkers killed {done} times; {len(jobs)} jobs: {dict(states)}, files written per job: {dict(written)}")
     assert set(states) <= {"done", "quarantined"}
     assert all(len(job["attempts"]) >= 2 for job in ended if job["state"] == "quarantined")
     assert max(written) <= 1
