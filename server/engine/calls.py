@@ -48,15 +48,9 @@ def _call(
     return values
 
 
-def block_in(values: Values) -> Blocked | None:
-    """The block that keeps this call from being made, if there is one; one with a message before one without."""
-    silent: Blocked | None = None
-    for item in _flat(values):
-        if isinstance(item, Blocked):
-            if item.message is not None:
-                return item
-            silent = item
-    return silent
+def blocks_in(values: Values) -> list[Blocked]:
+    """What keeps this call from being made."""
+    return [item for item in _flat(values) if isinstance(item, Blocked)]
 
 
 def as_items(kind: Kind, outputs: Sequence[Any]) -> tuple[Items, ...]:

@@ -16,7 +16,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 from nodes.define import Blocked, Cancelled, Context, Expand, NodeError, Returned, Saved, Shown, unpack
 from nodes.types import Preview
 from server.engine.cache import Cache, Entry, Items
-from server.engine.calls import Values, as_items, block_in, calls_of, joined, merged, shown_json
+from server.engine.calls import Values, as_items, blocks_in, calls_of, joined, merged, shown_json
 from server.engine.context import Claims, RunContext
 from server.engine.describe import describe
 from server.engine.events import (
@@ -98,6 +98,10 @@ class _Stopped(Exception):  # noqa: N818
 
 class _BlockedError(NodeError):
     """What a Blocked with a message makes of its first consumer."""
+
+
+class _Told(Blocked):
+    """A block whose message has been told."""
 
 
 @dataclass(slots=True, eq=False)
@@ -300,10 +304,9 @@ class _Run:
 
     def _answer(self, task: _Task, place: int, values: Values) -> Returned:
         definition = task.step.kind.definition
-        block = block_in(values)
-        if block is not None:
-            self._note_block(task, block)
-            return Returned((Blocked(),) * len(definition.outputs))
+        blocks = blocks_in(values)
+        if blocks:
+            return Returned((self._passed_on(task, blocks),) * len(definition.outputs))
         given: Values = {}
         for name, kind in definition.provided.items():
             own = issubclass(kind, Context)
@@ -331,14 +334,20 @@ class _Run:
             raise NodeError(f"it asks for {kind.__name__}, which is not to be had here.")
         return found
 
-    def _note_block(self, task: _Task, block: Blocked) -> None:
-        """Remember the first blocker that has something to say; the run goes on, and fails with it in the end."""
-        if block.message is None:
-            return
+    def _passed_on(self, task: _Task, blocks: Sequence[Blocked]) -> Blocked:
+        """What a node that was blocked gives to those after it.
+
+        A blocker's message is told once, and the run fails with the first in the end. What comes of it is not kept:
+        a run that knew it would end well.
+        """
+        message = next((block.message for block in blocks if block.message is not None), None)
+        if message is None and not any(isinstance(block, _Told) for block in blocks):
+            return Blocked()
         task.stored = False
-        self._say(Log, task.id, "warning", f"{task.step.placed.name}: {block.message}")
-        if self._blocked is None:
-            self._blocked = _Failed(task, _BlockedError(block.message))
+        if message is not None:
+            self._say(Log, task.id, "warning", f"{task.step.placed.name}: {message}")
+            self._blocked = self._blocked or _Failed(task, _BlockedError(message))
+        return _Told()
 
     def _open(self, task: _Task, place: int, expand: Expand) -> None:
         """Take the nodes of an expansion in, to be made before this node is done."""
