@@ -10,6 +10,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from typing import Any, cast
 
@@ -71,6 +72,7 @@ class NodeShape:
         return tuple(i for i in self.inputs if i.widget)
 
 
+@cache
 def _known_nodes() -> Mapping[str, Any]:
     text = resources.files("server.formats").joinpath("known_nodes.json").read_text("utf-8")
     return cast("Mapping[str, Any]", json.loads(text))
