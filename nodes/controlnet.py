@@ -6,13 +6,11 @@ from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 from nodes.define import node
+from nodes.diffusion.controlnet import UNION_KINDS
 from nodes.types import Cond, Conditioning, ControlHint, ControlNet, Image, Vae
 from nodes.widgets import Choice, Range
 
-UNION_TYPES = (
-    "auto", "openpose", "depth", "hed/pidi/scribble/ted", "canny/lineart/anime_lineart/mlsd", "normal", "segment",
-    "tile", "repaint",
-)  # fmt: skip
+UNION_TYPES = ("auto", *UNION_KINDS)
 
 Strength = Annotated[float, Range(0.0, 10.0, step=0.01)]
 Percent = Annotated[float, Range(0.0, 1.0, step=0.001)]

@@ -93,12 +93,20 @@ def open_clip(paths: Sequence[Path], family: str = "") -> Clip:
 
 
 def open_controlnet(path: Path) -> ControlNet:
-    """A ControlNet: a single file in either layout, or a folder."""
+    """A ControlNet or T2I-Adapter: a single file in either layout, or a folder."""
     if path.is_dir():
+        if "adapter_type" in (config := modules.read_config(path, "controlnet")):
+            family = "sdxl" if "xl" in str(config["adapter_type"]) else "sd15"
+            return ControlNet(Source(path, _part_digest(path, "t2i_adapter"), "t2i_adapter", family))
         config = _folder_config(path, "controlnet")
         family = families.unet_family(config)
         return ControlNet(Source(path, _part_digest(path, "controlnet"), "controlnet", family))
     header = files.read_header(path)
+    adapter = _prefix(header, ("", "adapter."), ("body.0.block1.weight", "body.0.resnets.0.block1.weight"))
+    if adapter is not None:
+        source = Source(path, files.digest(path), "t2i_adapter")
+        kind = modules.adapter_weights(source).config["adapter_type"]
+        return ControlNet(_as(source, "t2i_adapter", "sdxl" if kind == "full_adapter_xl" else "sd15"))
     signs = ("zero_convs.0.0.weight", "controlnet_down_blocks.0.weight")
     found = _prefix(header, CONTROL_PREFIXES, signs)
     if found is None:

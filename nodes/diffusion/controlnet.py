@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,21 @@ if TYPE_CHECKING:
     from nodes.types import ControlHint, ControlNet
 
 
+_LATENT_PIXEL = 8
+
+UNION_KINDS: Mapping[str, int] = {
+    "openpose": 0,
+    "depth": 1,
+    "hed/pidi/scribble/ted": 2,
+    "canny/lineart/anime_lineart/mlsd": 3,
+    "normal": 4,
+    "segment": 5,
+    "tile": 6,
+    "repaint": 7,
+}
+"""What a union ControlNet's kinds of picture are counted as."""
+
+
 class ControlModel:
     """A ControlNet on its device."""
 
@@ -29,11 +46,12 @@ class ControlModel:
         self._channels: int = config["in_channels"]
         self._context: int = config["cross_attention_dim"]
         self._adds = config.get("addition_embed_type") == "text_time"
+        self._kinds: int = config.get("num_control_type", 0)
         self._hint_channels: int = config["conditioning_channels"]
         self._hint_scale = 2 ** (len(config["conditioning_embedding_out_channels"]) - 1)
         self._fitted: dict[tuple[int, tuple[int, ...]], tuple[ControlHint, Tensor]] = {}
 
-    def residuals(self, hint: ControlHint, x: Tensor, timestep: Tensor, inputs: Inputs) -> tuple[list[Tensor], Tensor]:
+    def residuals(self, hint: ControlHint, x: Tensor, timestep: Tensor, inputs: Inputs) -> Residuals:
         """What the net adds to each level on the way down and to the middle, at the hint's strength."""
         self._check(x, inputs)
         added = None
@@ -48,12 +66,27 @@ class ControlModel:
                 x[:, : self._channels].to(self.device, self.dtype),
                 timestep.to(self.device),
                 encoder_hidden_states=inputs.context.to(self.device, self.dtype),
-                controlnet_cond=self._hint(hint, x),
-                conditioning_scale=1.0,
                 added_cond_kwargs=added,
                 return_dict=False,
+                **self._shown(hint, x),
             )
-        return [r.float() * hint.strength for r in down], mid.float() * hint.strength
+        return Residuals([r.float() * hint.strength for r in down], mid.float() * hint.strength)
+
+    def _shown(self, hint: ControlHint, x: Tensor) -> dict[str, Any]:
+        """The picture as the net takes it; a union net is told its kind too."""
+        picture = self._hint(hint, x)
+        if not self._kinds:
+            return {"controlnet_cond": picture}
+        name = dict(hint.net.options).get("union_type", "auto")
+        kind = UNION_KINDS.get(name)
+        if kind is not None and kind >= self._kinds:
+            raise WeightsError(f"The ControlNet {self._title} knows {self._kinds} kinds of picture; {name} is none.")
+        told = torch.zeros((len(x), self._kinds), device=self.device, dtype=self.dtype)
+        if kind is not None:
+            told[:, kind] = 1.0
+        # The row after the last kind holds zeros (see load_controlnet): left to itself the net is told nothing.
+        place = self._kinds if kind is None else kind
+        return {"controlnet_cond": [picture], "control_type": told, "control_type_idx": [place]}
 
     def _hint(self, hint: ControlHint, x: Tensor) -> Tensor:
         """The hint's picture at the size of x, [B,C,H,W] in 0..1: cut to its shape at the centre, nearest pixels."""
@@ -76,24 +109,50 @@ class ControlModel:
             )
 
 
+class AdapterModel:
+    """A T2I-Adapter on its device: what it adds depends on the picture only."""
+
+    def __init__(self, module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+        self.module: Any = module
+        self.device = device
+        self.dtype = dtype
+        self._channels: int = self.module.config["in_channels"]
+        self._known: dict[tuple[int, tuple[int, ...]], tuple[ControlHint, list[Tensor]]] = {}
+
+    def residuals(self, hint: ControlHint, x: Tensor, timestep: Tensor, inputs: Inputs) -> Residuals:  # noqa: ARG002
+        """What the adapter adds inside each level on the way down, at the hint's strength."""
+        key = (id(hint), tuple(x.shape))
+        if key not in self._known:
+            size = x.shape[-2] * _LATENT_PIXEL, x.shape[-1] * _LATENT_PIXEL
+            picture = _fit(hint.image.movedim(-1, 1)[:, :3], size)
+            if self._channels == 1:
+                picture = picture.mean(1, keepdim=True)
+            picture = picture.repeat(-(-len(x) // len(picture)), 1, 1, 1)[: len(x)]
+            with torch.no_grad():
+                self._known[key] = (hint, list(self.module(picture.to(self.device, self.dtype))))
+        return Residuals(adapter=[feature.float() * hint.strength for feature in self._known[key][1]])
+
+
 class ActiveControls:
     """The control networks of a run, on the device; implements the sampler's `Controls`."""
 
-    def __init__(self, nets: Mapping[ControlNet, ControlModel]) -> None:
+    def __init__(self, nets: Mapping[ControlNet, ControlModel | AdapterModel]) -> None:
         self._nets = nets
 
     def __call__(self, hints: Sequence[ControlHint], x: Tensor, timestep: Tensor, inputs: Inputs) -> Residuals:
         """Residuals for the hints that act now, summed."""
-        down: list[Tensor] | None = None
-        mid: Tensor | None = None
-        for hint in hints:
-            more, middle = self._nets[hint.net].residuals(hint, x, timestep, inputs)
-            if down is None or mid is None:
-                down, mid = more, middle
-            else:
-                down = [a + b for a, b in zip(down, more, strict=True)]
-                mid = mid + middle
-        return Residuals(down, mid)
+        found = [self._nets[hint.net].residuals(hint, x, timestep, inputs) for hint in hints]
+        mids = [r.mid for r in found if r.mid is not None]
+        return Residuals(
+            _summed([r.down for r in found if r.down is not None]),
+            functools.reduce(operator.add, mids) if mids else None,
+            _summed([r.adapter for r in found if r.adapter is not None]),
+        )
+
+
+def _summed(each: Sequence[Sequence[Tensor]]) -> list[Tensor] | None:
+    """Lists of tensors added up, place by place."""
+    return [functools.reduce(operator.add, level) for level in zip(*each, strict=True)] if each else None
 
 
 def _fit(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -20,6 +20,7 @@ _HEAD_WIDTH = 64
 _SD1_HEADS = 8
 _TIME_WIDTH = 256
 _GROUPS = 32
+_LARGE_ADAPTER_WIDTHS = (16 * 16, 3 * 16 * 16)
 _FULL_OPEN_CLIP_LAYERS = 24
 
 
@@ -101,6 +102,41 @@ def controlnet_config(shapes: Shapes) -> Config:
         **_trunk_config(shapes, down),
         "conditioning_channels": shapes[f"{embedding}.conv_in.weight"][1],
         "conditioning_embedding_out_channels": tuple(hints),
+        **_union_config(shapes),
+    }
+
+
+def _union_config(shapes: Shapes) -> Config:
+    """What a ControlNet for several kinds of picture has beside."""
+    if "task_embedding" not in shapes:
+        return {}
+    kinds, width = shapes["task_embedding"]
+    return {
+        "num_control_type": kinds,
+        "num_trans_channel": width,
+        "num_trans_layer": _count(shapes, "transformer_layes"),  # so the files spell it
+        "num_proj_channel": shapes["spatial_ch_projs.weight"][0],
+    }
+
+
+def adapter_config(shapes: Shapes) -> Config:
+    """The configuration of diffusers' T2IAdapter for tensors under diffusers' names."""
+    if "adapter.conv_in.weight" not in shapes:
+        raise WeightsError("These weights are no T2I-Adapter of a known kind.")
+    levels = _count(shapes, "adapter.body")
+    channels = [
+        shapes.get(f"adapter.body.{b}.resnets.0.block1.weight", shapes["adapter.conv_in.weight"])[0]
+        for b in range(levels)
+    ]
+    width = shapes["adapter.conv_in.weight"][1]
+    large = width in _LARGE_ADAPTER_WIDTHS
+    downscale = 16 if large else 8
+    return {
+        "in_channels": width // downscale**2,
+        "channels": channels,
+        "num_res_blocks": _count(shapes, "adapter.body.0.resnets"),
+        "downscale_factor": downscale,
+        "adapter_type": "full_adapter_xl" if large else "full_adapter",
     }
 
 

@@ -131,6 +131,21 @@ def controlnet_names(names: Collection[str]) -> dict[str, str]:
     return _renamed(names, blocks)
 
 
+def adapter_names(names: Collection[str]) -> dict[str, str]:
+    """diffusers' name of each tensor of a T2I-Adapter of the first release, whose blocks are numbered through."""
+    layers = 2
+    found: dict[str, str] = {}
+    for name in names:
+        if m := re.fullmatch(r"body\.(\d+)\.(block1|block2)\.(\w+)", name):
+            level, layer = divmod(int(m[1]), layers)
+            found[name] = f"adapter.body.{level}.resnets.{layer}.{m[2]}.{m[3]}"
+        elif m := re.fullmatch(r"body\.(\d+)\.in_conv\.(\w+)", name):
+            found[name] = f"adapter.body.{int(m[1]) // layers}.in_conv.{m[2]}"
+        elif name.startswith("conv_in."):
+            found[name] = f"adapter.{name}"
+    return found
+
+
 def vae_names(names: Collection[str]) -> dict[str, str]:
     """diffusers' name of each tensor of an LDM VAE, or of a diffusers VAE with names of older versions."""
     levels = 1 + max((int(m[1]) for n in names if (m := re.match(r"decoder\.up\.(\d+)\.", n))), default=0)

@@ -93,6 +93,11 @@ def controlnet_weights(source: Source) -> Weightset:
     return _weightset(source, ldm.controlnet_names, families.controlnet_config)
 
 
+def adapter_weights(source: Source) -> Weightset:
+    """Where a T2I-Adapter's tensors are, under diffusers' names, with its configuration."""
+    return _weightset(source, ldm.adapter_names, families.adapter_config)
+
+
 def text_weights(source: Source) -> Weightset:
     """Where a CLIP text encoder's tensors are, under Hugging Face's names, with its configuration."""
     return _weightset(source, _text_names, families.text_config)
@@ -144,6 +149,7 @@ _PARTS: Mapping[str, Callable[[Source], Weightset]] = {
     "unet": unet_weights,
     "vae": vae_weights,
     "controlnet": controlnet_weights,
+    "t2i_adapter": adapter_weights,
     "text_encoder": text_weights,
     "tiny_decoder": tiny_decoder_weights,
 }
@@ -216,9 +222,26 @@ def _text_tensors(weights: Weightset) -> Iterator[tuple[str, Tensor]]:
 def load_controlnet(source: Source, dtype: torch.dtype) -> nn.Module:
     """The ControlNet on the CPU in `dtype`."""
     from diffusers.models.controlnets.controlnet import ControlNetModel  # noqa: PLC0415
+    from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel  # noqa: PLC0415
+    from torch.nn import functional  # noqa: PLC0415
 
     weights = controlnet_weights(source)
-    module = _empty(lambda: ControlNetModel(**_accepted(ControlNetModel, weights.config)))
+    union = "num_control_type" in weights.config
+    cls = ControlNetUnionModel if union else ControlNetModel
+    module: Any = _empty(lambda: cls(**_accepted(cls, weights.config)))
+    filled(module, weights.tensors(), dtype, source.path)
+    if union:
+        # One more kind of picture than there are, of which nothing is said.
+        module.task_embedding.data = functional.pad(module.task_embedding.data, (0, 0, 0, 1))
+    return module
+
+
+def load_adapter(source: Source, dtype: torch.dtype) -> nn.Module:
+    """The T2I-Adapter on the CPU in `dtype`."""
+    from diffusers.models.adapter import T2IAdapter  # noqa: PLC0415
+
+    weights = adapter_weights(source)
+    module = _empty(lambda: T2IAdapter(**_accepted(T2IAdapter, weights.config)))
     return filled(module, weights.tensors(), dtype, source.path)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from nodes.diffusion import families, modules
-from nodes.diffusion.controlnet import ActiveControls, ControlModel
+from nodes.diffusion.controlnet import ActiveControls, AdapterModel, ControlModel
 from nodes.diffusion.device import Precision, budget_bytes, free_bytes, pick_device, pick_precisions
 from nodes.diffusion.files import WeightsError, digest
 from nodes.diffusion.patches import Target, WeightPatch
@@ -102,8 +102,12 @@ class Weights(Provided):
             yield Autoencoder(module, self.device, self.precisions.vae)
 
     @contextmanager
-    def controlnet(self, net: ControlNet) -> Iterator[ControlModel]:
-        """The ControlNet on the device."""
+    def controlnet(self, net: ControlNet) -> Iterator[ControlModel | AdapterModel]:
+        """The ControlNet or T2I-Adapter on the device."""
+        if net.source.part == "t2i_adapter":
+            with self._use(net.source, self.precisions.unet, modules.load_adapter) as module:
+                yield AdapterModel(module, self.device, self.precisions.unet)
+            return
         with self._use(net.source, self.precisions.unet, modules.load_controlnet) as module:
             yield ControlModel(module, self.device, self.precisions.unet, net.source.path.name)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers.models.adapter import T2IAdapter
+from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -187,3 +189,108 @@ def test_sdxl_nets_take_sizes_and_pooled_text(tmp_path: Path, weights: Weights) 
 
     same(got, [*down, mid])
     same(parts(again)[-1:], [2.0 * mid])
+
+
+def union_module() -> ControlNetUnionModel:
+    config = {k: v for k, v in tiny.FAMILIES["sdxl"].unet.items() if k not in ("up_block_types", "sample_size")}
+    beside = {"num_trans_channel": 64, "num_proj_channel": 64, "conditioning_embedding_out_channels": (16, 32, 48, 64)}
+    return tiny.randomized(ControlNetUnionModel(**config, **beside), 6)  # pyright: ignore
+
+
+@pytest.mark.parametrize("layout", ["file", "folder"])
+@pytest.mark.parametrize("kind", ["depth", "canny/lineart/anime_lineart/mlsd", "auto"])
+def test_union_nets_are_told_the_kind_of_picture(tmp_path: Path, weights: Weights, layout: str, kind: str) -> None:
+    module = union_module()
+    if layout == "folder":
+        module.save_pretrained(tmp_path / "net")
+    else:
+        save_file(module.state_dict(), tmp_path / "net.safetensors")
+    opened = checkpoint.open_controlnet(tmp_path / ("net" if layout == "folder" else "net.safetensors"))
+    net = replace(opened, options=(("union_type", kind),))
+    hint = ControlHint(net, rand(1, 64, 48, 3))
+    inputs = Inputs(rand(1, 77, 192), pooled=rand(1, 96), time_ids=torch.full((1, 6), 64.0))
+    place = {"depth": 1, "canny/lineart/anime_lineart/mlsd": 3, "auto": 0}[kind]
+    told = torch.zeros(1, 6)
+    if kind == "auto":
+        module.task_embedding.data[place] = 0.0
+    else:
+        told[0, place] = 1.0
+    with torch.no_grad():
+        down, mid = module(
+            X, T, inputs.context, [hint.image.movedim(-1, 1)], told, [place], return_dict=False,
+            added_cond_kwargs={"text_embeds": inputs.pooled, "time_ids": inputs.time_ids},
+        )  # fmt: skip
+
+    with weights.controls([Conditioning((Cond(None, controls=(hint,)),))]) as controls:
+        got = parts(controls((hint,), X, T, inputs))  # pyright: ignore[reportOptionalCall]
+
+    same(got, [*down, mid])
+
+
+def test_a_kind_that_a_union_net_does_not_know_is_told(tmp_path: Path, weights: Weights) -> None:
+    save_file(union_module().state_dict(), tmp_path / "net.safetensors")
+    net = replace(checkpoint.open_controlnet(tmp_path / "net.safetensors"), options=(("union_type", "tile"),))
+    hint = ControlHint(net, rand(1, 64, 48, 3))
+    inputs = Inputs(rand(1, 77, 192), pooled=rand(1, 96), time_ids=torch.full((1, 6), 64.0))
+    with (
+        pytest.raises(WeightsError, match="knows 6 kinds of picture; tile is none"),
+        weights.controls([Conditioning((Cond(None, controls=(hint,)),))]) as controls,
+    ):
+        controls((hint,), X, T, inputs)  # pyright: ignore[reportOptionalCall]
+
+
+def adapter_module(channels: int = 3) -> T2IAdapter:
+    return tiny.randomized(T2IAdapter(channels, [32, 64], 2, 8, "full_adapter"), 8)  # pyright: ignore
+
+
+def first_release(module: T2IAdapter) -> dict[str, Tensor]:
+    """An adapter's tensors as first released: blocks numbered through all levels."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in module.state_dict().items():
+        new = name.removeprefix("adapter.")
+        for level in range(2):
+            new = new.replace(f"body.{level}.in_conv", f"BODY.{2 * level}.in_conv")
+            for layer in range(2):
+                new = new.replace(f"body.{level}.resnets.{layer}.", f"BODY.{2 * level + layer}.")
+        found[new.lower()] = tensor
+    return found
+
+
+@pytest.mark.parametrize("layout", ["first release", "diffusers names", "folder"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_adapters_add_inside_the_levels(
+    tmp_path: Path, weights: Weights, single_file: Written, layout: str, channels: int
+) -> None:
+    module = adapter_module(channels)
+    path = tmp_path / "adapter.safetensors"
+    if layout == "folder":
+        path = tmp_path / "adapter"
+        module.save_pretrained(path)
+    else:
+        save_file(first_release(module) if layout == "first release" else module.state_dict(), path)
+    hint = ControlHint(checkpoint.open_controlnet(path), rand(1, 64, 48, 3), strength=0.5)
+    picture = hint.image.movedim(-1, 1)
+    with torch.no_grad():
+        features = [0.5 * f for f in module(picture.mean(1, keepdim=True) if channels == 1 else picture)]
+        expected = tiny.unet_module()(X, T, CONTEXT, down_intrablock_additional_residuals=list(features)).sample
+
+    found = controlled(weights, hint)
+    with weights.network(checkpoint.open_unet(single_file("sd15"))) as network:
+        got = [network(X, T, Inputs(CONTEXT, adapter_residuals=found.adapter)) for _ in range(2)]
+
+    assert (found.down, found.mid) == (None, None)
+    assert found.adapter is not None
+    same(found.adapter, features)
+    same(got, [expected, expected])
+
+
+def test_adapters_and_nets_work_together(tmp_path: Path, weights: Weights, net: ControlNet) -> None:
+    save_file(first_release(adapter_module()), tmp_path / "adapter.safetensors")
+    image = rand(1, 64, 48, 3)
+    hints = ControlHint(checkpoint.open_controlnet(tmp_path / "adapter.safetensors"), image), ControlHint(net, image)
+
+    found = controlled(weights, *hints, hints[0])
+
+    assert found.adapter is not None
+    same(parts(found), parts(controlled(weights, hints[1])))
+    same(found.adapter, [2.0 * f for f in controlled(weights, hints[0]).adapter or ()])
