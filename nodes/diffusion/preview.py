@@ -38,8 +38,11 @@ _FACTORS = MappingProxyType({"sd15": _SD1, "sd2": _SD1, "sdxl": _SDXL, "sdxl_ref
 
 def picture(x0: Tensor, network: Network, factors: Factors | None = None) -> Tensor | None:
     """The first sample's picture in 0..1, [h,w,3]: by the network's small decoder if it has one, else projected."""
-    decode = getattr(network, "approximate", None)
-    return project(x0, network.family, factors) if decode is None else decode(x0)
+    if (decode := getattr(network, "approximate", None)) is not None:
+        return decode(x0)
+    if factors is None and (colours := getattr(network, "colours", None)) is not None:
+        factors = colours()
+    return project(x0, network.family, factors)
 
 
 def project(x0: Tensor, family: str, factors: Factors | None = None) -> Tensor | None:

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     from nodes.diffusion.families import Family
     from nodes.diffusion.network import Inputs, LatentFormat, Parametrization
+    from nodes.diffusion.preview import Factors
 
 
 class UNet:
     """A UNet on its device. `module` is diffusers' own, for those who hook into it.
 
     `approximate` makes a picture [h,w,3] of the first sample of what it predicts, quickly and roughly, where weights
-    for that are at hand.
+    for that are at hand; `colours` gives the linear map to colours of a latent space that is the model's own.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class UNet:
         device: torch.device,
         dtype: torch.dtype,
         approximate: Callable[[Tensor], Tensor] | None = None,
+        colours: Callable[[], Factors | None] | None = None,
     ) -> None:
         self.module: Any = module
         self.family = family.name
@@ -40,6 +42,7 @@ class UNet:
         self.device = device
         self.dtype = dtype
         self.approximate = approximate
+        self.colours = colours
         config: Mapping[str, Any] = self.module.config
         self.in_channels: int = config["in_channels"]
         self._context: int = _only(config["cross_attention_dim"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from nodes.diffusion import families, modules
+from nodes.diffusion import checkpoint, families, modules, preview
 from nodes.diffusion.controlnet import ActiveControls, AdapterModel, ControlModel
 from nodes.diffusion.device import Precision, budget_bytes, free_bytes, pick_device, pick_precisions
 from nodes.diffusion.files import WeightsError, digest
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from nodes.diffusion.families import Family
+    from nodes.diffusion.preview import Factors
     from nodes.diffusion.text_model import TextEncoder
     from nodes.types import Clip, Conditioning, ControlNet, Model, Patch, Vae
 
@@ -67,6 +69,7 @@ class Weights(Provided):
         self._vae_approx = tuple(vae_approx)
         self._residents: dict[tuple[Source, torch.dtype], list[Resident]] = {}
         self._stamps: dict[int, float] = {}
+        self._colours: dict[str, Factors] = {}
         self._changed = threading.Condition()
 
     @contextmanager
@@ -80,7 +83,7 @@ class Weights(Provided):
         with ExitStack() as stack:
             approximate = stack.enter_context(self._approximate(source.family))
             module = stack.enter_context(self._use(source, dtype, modules.load_unet, model.patches))
-            yield UNet(module, family, self.device, dtype, approximate)
+            yield UNet(module, family, self.device, dtype, approximate, lambda: self._colours_of(source, family))
 
     @contextmanager
     def text(self, clip: Clip) -> Iterator[list[TextEncoder]]:
@@ -150,6 +153,16 @@ class Weights(Provided):
                     resident.withdraw()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _colours_of(self, source: Source, family: Family) -> Factors | None:
+        """The map to colours of a folder's own latent space, fitted once on its VAE; None for the well-known spaces."""
+        usual = families.family_named(family.name).latent_format
+        if family.latent_format.scale == usual.scale or not (source.path / "vae").is_dir():
+            return None
+        if source.digest not in self._colours:
+            with self.vae(checkpoint.open_vae(source.path)) as autoencoder:
+                self._colours[source.digest] = preview.fit(autoencoder.encode, family.latent_format)
+        return self._colours[source.digest]
 
     @contextmanager
     def _approximate(self, family: str) -> Iterator[Callable[[Tensor], Tensor] | None]:

@@ -91,6 +91,28 @@ def test_a_folder_may_bring_its_own_map(tmp_path: Path, folder: Written) -> None
         checkpoint.open_checkpoint(path)
 
 
+def test_a_latent_space_of_ones_own_is_fitted_when_asked_for(tmp_path: Path, folder: Written) -> None:
+    path = tmp_path / "own"
+    shutil.copytree(folder("sd15"), path)
+    config = json.loads((path / "vae" / "config.json").read_text())
+    (path / "vae" / "config.json").write_text(json.dumps({**config, "scaling_factor": 1.0}))
+    weights, x0 = Weights("cpu", "fp32"), torch.ones(1, 4, 6, 5)
+
+    with weights.network(checkpoint.open_checkpoint(path).model) as network:
+        before = weights.loaded_bytes
+        got = preview.picture(x0, network)
+        assert weights.loaded_bytes > before
+        again = preview.picture(x0, network)
+    with weights.network(checkpoint.open_checkpoint(folder("sd15")).model) as usual:
+        other = preview.picture(x0, usual)
+
+    assert got is not None
+    assert again is not None
+    assert other is not None
+    assert torch.equal(got, again)
+    assert not torch.equal(got, other)
+
+
 def test_a_small_decoder_is_used_when_it_is_there(tmp_path: Path, single_file: Written) -> None:
     module = tiny.randomized(AutoencoderTiny(), 7)
     # The original counts its first layer, a clamp; diffusers does not.
