@@ -104,10 +104,12 @@ def _numbers(part: str) -> list[Any]:
             raise BadAssignment(f"{part} is a range of more than {MAX_RUNS} values.")
         # Rounded, so that 0..1..0.1 gives 0.3 and not 0.30000000000000004, which would be another result's key.
         return [round(first + math.copysign(step, last - first) * i, 10) for i in range(count)]
-    try:
-        return [int(part)]
-    except ValueError:
-        return [part]
+    for number in (int, float):
+        try:
+            return [number(part)]
+        except ValueError:
+            pass
+    return [part]
 
 
 def _found(text: str, target: str, graph: Graph, registry: Registry) -> tuple[Placed, Input, str]:
@@ -130,16 +132,15 @@ def _found(text: str, target: str, graph: Graph, registry: Registry) -> tuple[Pl
 
 def _only(text: str, name: str, graph: Graph, registry: Registry) -> tuple[Placed, Input, str]:
     """The one node that has a value of its own for an input of this name."""
-    fitting = [
-        (placed, each)
-        for placed in graph
-        if not isinstance(placed.inputs.get(name), Link) and (each := _input(placed, name, registry)) is not None
-    ]
+    having = [(placed, each) for placed in graph if (each := _input(placed, name, registry)) is not None]
+    fitting = [(placed, each) for placed, each in having if not isinstance(placed.inputs.get(name), Link)]
     if len(fitting) == 1:
         return (*fitting[0], name)
+    nodes = ", ".join(placed.name for placed, _ in (fitting or having)[:6])
     if fitting:
-        nodes = ", ".join(placed.name for placed, _ in fitting[:6])
         raise BadAssignment(f"--set {text}: more than one node has an input {name!r}: {nodes}. Name the node too.")
+    if having:
+        raise BadAssignment(f"--set {text}: every input {name!r} is linked; name its node too: {nodes}.")
     names = [placed.title or placed.type for placed in graph]
     near = difflib.get_close_matches(name.rpartition(".")[0] or name, [*names, *graph.nodes], n=3)
     hint = f" Near matches: {', '.join(near)}." if near else f" Nodes: {', '.join(dict.fromkeys(names[:12]))}."
