@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from server.formats.canonical import canonical
+from server.formats.diff import Change, diff
 from server.formats.editor import to_prompt
 from server.formats.errors import FormatError
 from server.formats.layout import to_document
@@ -12,12 +14,15 @@ from server.formats.report import MissingModel, Report, UnknownNode
 from server.formats.shapes import Shapes
 
 __all__ = [
+    "Change",
     "FormatError",
     "MissingModel",
     "Opened",
     "Report",
     "Shapes",
     "UnknownNode",
+    "canonical",
+    "diff",
     "open_document",
     "open_workflow",
     "read_prompt",
