@@ -43,6 +43,7 @@ class _Perturbable:
         self.device: torch.device = unet.device
         self.dtype: torch.dtype = unet.dtype
         self.in_channels: int = unet.in_channels
+        self.approximate = unet.approximate
 
     def __call__(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
         if not inputs.extras or inputs.extras.get(SELF_ATTENTION) != "values":

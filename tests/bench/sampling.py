@@ -19,6 +19,7 @@ import torch
 
 from nodes.diffusion import families, schedules
 from nodes.diffusion import noise as noises
+from nodes.diffusion.guidance import NO_HOOKS, Hooks
 from nodes.diffusion.network import Inputs
 from nodes.diffusion.prediction import prediction
 from nodes.diffusion.sample import sample
@@ -26,6 +27,16 @@ from nodes.diffusion.unet import UNet
 from nodes.types import Cond, Conditioning
 
 SHAPE, STEPS, ROUNDS = (1, 4, 32, 32), 4, 7
+EXTRAS = {
+    "rescale_cfg": {"multiplier": 0.7},
+    "renorm_cfg": {"until": 100.0, "limit": 1.0},
+    "zero_star": {},
+    "cfg_norm": {"strength": 1.0},
+    "mahiro": {},
+    "epsilon_scaling": {"factor": 1.005},
+    "tangential_damping": {},
+    "frequencies": {"low": 1.0, "high": 1.25, "cutoff": 20},
+}
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "uni_pc")
 
 
@@ -68,9 +79,17 @@ def main() -> None:
     sigmas = schedules.sigmas("karras", prediction(network.parametrization), STEPS)
     inputs, pair = Inputs(tokens.repeat(2, 1, 1)), noise.repeat(2, 1, 1, 1)
 
-    def drawn(unet: UNet, sampler: str) -> Callable[[], object]:
+    def drawn(unet: UNet, sampler: str, hooks: Hooks = NO_HOOKS) -> Callable[[], object]:
         return lambda: sample(
-            unet, noise=noise, latent=latent, sigmas=sigmas, sampler=sampler, positive=prompt, negative=prompt, cfg=7.0
+            unet,
+            noise=noise,
+            latent=latent,
+            sigmas=sigmas,
+            sampler=sampler,
+            positive=prompt,
+            negative=prompt,
+            cfg=7.0,
+            hooks=hooks,
         )
 
     def bare() -> None:
@@ -97,6 +116,7 @@ def main() -> None:
                 "network_ms_per_step": round(step * 1000, 2),
                 "run_over_bare": round(statistics.median(run / ((a + b) / 2) for a, run, b in rounds), 4),
                 "overhead_share_per_step": {name: round(cost / step, 5) for name, cost in alone.items()},
+                "guidance_extra_share_per_step": {name: round(cost / step, 5) for name, cost in extras.items()},
                 "limit_share_per_step": 0.02,
             },
             indent=2,
