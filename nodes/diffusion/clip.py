@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ def encode(
         if large_text is not None:
             every = _as_long(work, every)
         encoded = [
-            _encode(source, encoder, sections, clip.stop_at_layer)
+            _encode(source, encoder, sections, clip.stop_at_layer, weights.device)
             for (source, encoder), sections in zip(work, every, strict=True)
         ]
     shortest = min(e.tokens.shape[1] for e in encoded)
@@ -118,33 +118,34 @@ def _pad(source: Source, tokenizer: Tokenizer) -> int:
     return 0 if source.part == _LARGE or source.family == "sd2" else tokenizer.end
 
 
-def _encode(source: Source, encoder: TextEncoder, sections: list[list[Token]], stop_at_layer: int | None) -> Encoded:
+def _encode(
+    source: Source,
+    encoder: TextEncoder,
+    sections: list[list[Token]],
+    stop_at_layer: int | None,
+    device: torch.device,
+) -> Encoded:
     tokenizer = _tokenizer(source)
     pad = _pad(source, tokenizer)
     weighted = any(token.weight != 1.0 for section in sections for token in section)
     rows = [*sections, *(chunks([], encoder.length, tokenizer.start, tokenizer.end, pad) if weighted else [])]
     layer = stop_at_layer or families.default_layer(source.family, encoder.layers)
-    hidden, pooled = _run(encoder, rows, tokenizer.end, layer, normed=not source.family.startswith("sdxl"))
+    normed = not source.family.startswith("sdxl")
+    ids = torch.tensor([[t.value if isinstance(t.value, int) else 0 for t in row] for row in rows], device=device)
+    with torch.no_grad():
+        states = encoder(ids, tokenizer.end, layer, normed=normed, vectors=list(_vectors(rows)))
+    hidden, pooled = (state.float().cpu() for state in states)
     if weighted:
         hidden = _reweighted(hidden[:-1], hidden[-1], sections)
     return Encoded(hidden.reshape(1, -1, hidden.shape[-1]), pooled[:1])
 
 
-def _run(
-    encoder: TextEncoder, rows: Sequence[Sequence[Token]], end: int, layer: int, *, normed: bool
-) -> tuple[Tensor, Tensor]:
-    """Hidden states [R,T,D] and pooled [R,P] of rows of tokens, float32 on the CPU."""
-    device = encoder.text_model.final_layer_norm.weight.device
-    ids = torch.tensor([[t.value if isinstance(t.value, int) else 0 for t in row] for row in rows])
-    vectors = [
-        (r, place, token.value)
-        for r, row in enumerate(rows)
-        for place, token in enumerate(row)
-        if isinstance(token.value, torch.Tensor)
-    ]
-    with torch.no_grad():
-        hidden, pooled = encoder(ids.to(device), end, layer, normed=normed, vectors=vectors)
-    return hidden.float().cpu(), pooled.float().cpu()
+def _vectors(rows: Sequence[Sequence[Token]]) -> Iterator[tuple[int, int, Tensor]]:
+    """(row, place, vector) of every token that is none."""
+    for r, row in enumerate(rows):
+        for place, token in enumerate(row):
+            if isinstance(token.value, torch.Tensor):
+                yield r, place, token.value
 
 
 def _reweighted(hidden: Tensor, empty: Tensor, sections: Sequence[Sequence[Token]]) -> Tensor:

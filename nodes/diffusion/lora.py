@@ -100,7 +100,10 @@ def apply_lora(
         _check_fits(path, Target("unet", model.source.family, modules.unet_weights(model.source).shapes))
         model = model.patched(patch)
     if clip is not None and strength_clip != 0:
-        clip = clip.patched(open_lora(path, strength_clip, "text"))
+        patch = open_lora(path, strength_clip, "text")
+        for source in clip.sources:
+            _check_fits(path, Target(source.part, source.family, modules.text_weights(source).shapes))
+        clip = clip.patched(patch)
     return model, clip
 
 
@@ -158,10 +161,11 @@ def _old_text_names(name: str) -> Iterator[str]:
 
 
 def _check_fits(path: Path, target: Target) -> None:
-    """Raise WeightsError when the file's part for the UNet does not fit this one."""
+    """Raise WeightsError when what the file has for this part does not fit it; a UNet must find something."""
     shapes = files.read_header(path).shapes
     groups = groups_of(shapes)
-    mine = {stem for stem in groups if not stem.startswith(("lora_te", "text_encoder", "te."))}
+    unet = target.part == "unet"
+    mine = {stem for stem in groups if unet and not stem.startswith(("lora_te", "text_encoder", "te."))}
     matched = dict(_matches(groups, target))
     if mine and not matched:
         raise WeightsError(_for_another(path, shapes, groups, target))

@@ -95,13 +95,12 @@ class Resident:
 
     def _stream(self, device: torch.device) -> None:
         """Hook every module that has tensors of its own, so that they are on the device during its call only."""
-
         for prefix, module in self.module.named_modules():
-            own = [
-                *(n for n, _ in module.named_parameters(recurse=False)),
-                *(n for n, _ in module.named_buffers(recurse=False)),
-            ]
-            names = [f"{prefix}.{n}" if prefix else n for n in own]
+            # This one reads its child's weights without calling the child.
+            whole = isinstance(module, torch.nn.MultiheadAttention)
+            own = [name for name, _ in module.named_parameters(recurse=whole)]
+            own += [name for name, _ in module.named_buffers(recurse=whole)]
+            names = [f"{prefix}.{name}" if prefix else name for name in own]
             if names:
                 self._hooks.append(module.register_forward_pre_hook(self._bring(names, device)))
                 self._hooks.append(module.register_forward_hook(self._take(names), always_call=True))

@@ -31,6 +31,7 @@ class UNet:
         family: Family,
         device: torch.device,
         dtype: torch.dtype,
+        *,
         approximate: Callable[[Tensor], Tensor] | None = None,
         colours: Callable[[], Factors | None] | None = None,
     ) -> None:

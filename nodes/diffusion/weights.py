@@ -83,7 +83,14 @@ class Weights(Provided):
         with ExitStack() as stack:
             approximate = stack.enter_context(self._approximate(source.family))
             module = stack.enter_context(self._use(source, dtype, modules.load_unet, model.patches))
-            yield UNet(module, family, self.device, dtype, approximate, lambda: self._colours_of(source, family))
+            yield UNet(
+                module,
+                family,
+                self.device,
+                dtype,
+                approximate=approximate,
+                colours=lambda: self._colours_of(source, family),
+            )
 
     @contextmanager
     def text(self, clip: Clip) -> Iterator[list[TextEncoder]]:

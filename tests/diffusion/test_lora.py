@@ -253,6 +253,16 @@ def test_another_familys_lora_is_told(tmp_path: Path, single_file: Written) -> N
         applied(path, checkpoint.open_unet(single_file("sd15")))
 
 
+def test_a_lora_for_another_text_encoder_is_told(tmp_path: Path, single_file: Written) -> None:
+    found = checkpoint.open_checkpoint(single_file("sd15"))
+    up, down = pair(768, 768)
+    stem = kohya(TEXT, "lora_te1_")
+    path = write(tmp_path, {f"{stem}.lora_up.weight": up, f"{stem}.lora_down.weight": down})
+
+    with pytest.raises(WeightsError, match=r"is made for another model; the model here is SD 1\.x"):
+        apply_lora(None, found.clip, path, strength_model=0, strength_clip=1.0)
+
+
 def test_a_lora_whose_shapes_do_not_fit_is_told(tmp_path: Path, model: Model) -> None:
     up, down = pair(320, 320)
     path = write(tmp_path, {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down})
