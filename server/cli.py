@@ -307,6 +307,60 @@ def _input_line(each: Input, folders: Folders) -> str:
     return f"{each.name}: {each.type}{' (' + '; '.join(facts) + ')' if facts else ''}{tip}"
 
 
+def _convert_arguments(parser: argparse.ArgumentParser) -> None:
+    _file_argument(parser)
+    parser.add_argument("--to", choices=("api", "editor", "python", "a1111"), required=True, help="what to write")
+    parser.add_argument("--out", metavar="FILE", type=Path, dest="target", help="where to; else the standard output")
+    _custom_nodes_argument(parser)
+
+
+def _convert(arguments: Arguments) -> int:
+    from server import file_commands  # noqa: PLC0415
+
+    _, folders, registry = _prepared(arguments)
+    return _readable(
+        lambda: file_commands.convert_file(arguments.file, arguments.to, arguments.target, registry, folders)
+    )
+
+
+def _diff_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="what it was, and what it is now")
+    parser.add_argument("--json", action="store_true", help="print the changes as JSON")
+    _custom_nodes_argument(parser)
+
+
+def _diff(arguments: Arguments) -> int:
+    from server import file_commands  # noqa: PLC0415
+
+    _, _, registry = _prepared(arguments)
+    return _readable(lambda: file_commands.diff_files(arguments.files, registry, as_json=arguments.json))
+
+
+def _format_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="workflow files")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a file is otherwise")
+    parser.add_argument("--print", action="store_true", dest="show", help="print it instead; takes pictures too")
+    _custom_nodes_argument(parser)
+
+
+def _format(arguments: Arguments) -> int:
+    from server import file_commands  # noqa: PLC0415
+
+    _, _, registry = _prepared(arguments)
+    return _readable(
+        lambda: file_commands.format_files(arguments.files, registry, check=arguments.check, show=arguments.show)
+    )
+
+
+def _readable(command: Callable[[], int]) -> int:
+    from server.formats.errors import FormatError  # noqa: PLC0415
+
+    try:
+        return command()
+    except FormatError as error:
+        raise Unusable(str(error)) from error
+
+
 def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1: this machine only)")
     parser.add_argument("--port", help="port to listen on (default 8188)")
@@ -398,6 +452,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("run", "Run a workflow here, without a server.", _run_arguments, _run),
     Command("check", "Say everything that is wrong with a workflow; run nothing.", _check_arguments, _check),
     Command("nodes", "List the nodes, or say all about one.", _nodes_arguments, _list_nodes),
+    Command("convert", "Write a workflow in another format.", _convert_arguments, _convert),
+    Command("diff", "Say in words what changed between two workflows.", _diff_arguments, _diff),
+    Command("fmt", "Write workflow files one value a line, in a fixed order.", _format_arguments, _format),
     Command("serve", "Serve the editor and the API.", _serve_arguments, _serve),
 )
 

@@ -19,9 +19,10 @@ from server.formats.picture import picture_kind, read_texts
 from server.formats.prompt import Prompt, clean_prompt, is_prompt
 from server.formats.reading import parse_json
 from server.formats.report import Report, make_report
+from server.formats.script import from_script, is_script
 from server.formats.shapes import Shapes
 
-Source = Literal["api", "editor", "picture", "infotext"]
+Source = Literal["api", "editor", "picture", "infotext", "python"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,15 @@ class _Opener:
         if picture_kind(data) is not None:
             return self._of_texts(read_texts(data))
         text = _text(data)
+        if is_script(text) and not _is_json(text):
+            return self._of_prompt(from_script(text, self.shapes), "python")
         if is_infotext(text) and not _is_json(text):
             return self._of_parameters(text, "infotext")
         if text.lstrip()[:1] in ("{", "["):
             return self.of_json(parse_json(data))
         raise FormatError(
-            "This is no workflow: it must be a workflow's JSON, a PNG, WebP or JPEG that carries one, or A1111 "
-            "parameters."
+            "This is no workflow: it must be a workflow's JSON, a PNG, WebP or JPEG that carries one, A1111 "
+            "parameters, or a script of Sfumato's."
         )
 
     def of_json(self, value: object) -> Opened:
