@@ -10,6 +10,7 @@ import secrets
 import signal
 import ssl
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from server.api.application import exists_in, make_app
 from server.api.book import Book
 from server.api.hub import Hub
 from server.api.keys import Parts
+from server.api.leftovers import sweep
 from server.api.security import Door, is_loopback, this_machine
 from server.assets import web_folder, workflows_folder
 from server.config import GIB, Settings
@@ -153,6 +155,8 @@ async def _run(serving: Serving) -> int:
 async def _served(serving: Serving) -> AsyncGenerator[str]:
     folders = _folders(serving)
     alone = _alone(folders)
+    began = time.time()
+    swept: asyncio.Future[int] | None = None
     runner: web.AppRunner | None = None
     try:
         parts = make_parts(serving, folders)
@@ -160,11 +164,14 @@ async def _served(serving: Serving) -> AsyncGenerator[str]:
         await _begin(runner)
         port = await _listen(runner, serving)
         parts.book.begin()
+        swept = asyncio.get_running_loop().run_in_executor(None, sweep, folders, began)
         log.info("serving %s on port %d, %s", folders.base, port, system.about_this_machine())
         yield _link(serving, parts.door, port)
     finally:
         if runner is not None:
             await runner.cleanup()
+        if swept is not None:
+            await swept
         alone.release()
 
 

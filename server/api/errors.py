@@ -6,6 +6,7 @@ import errno
 import logging
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from nodes.define import NodeError
 from nodes.folders import MissingFile, UnsafePath
@@ -27,6 +28,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if error.status == 413:
             return problem(413, "The body is larger than this server takes (--max-upload-size).", type="too_large")
         raise
+    except HttpProcessingError as error:
+        return problem(400, f"The request is damaged: {error.message[:200]}")
     except Refused as error:
         return problem(error.status, str(error), type=error.type)
     except MissingFile as error:
@@ -47,7 +50,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _os_error(request: web.Request, error: OSError) -> web.Response:
     if error.errno in _NO_SPACE:
         return problem(507, f"Nothing was written: {error.strerror}.", type="disk_full")
-    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.ELOOP):
+    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP):
         return problem(400, f"That is no usable file name: {error.strerror}.", type="unsafe_path")
     if error.errno in (errno.EACCES, errno.EPERM):
         return problem(403, f"The file system refused: {error.strerror}.", type="refused")

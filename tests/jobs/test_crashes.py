@@ -103,6 +103,7 @@ class Storm:
         written = {name: len(list((self.base / "output" / name).glob("*"))) for name in self.files_of}
         twice = sum(count > self.files_of[name] for name, count in written.items())
         missing = sum(count < self.files_of[name] for name, count in written.items())
+        left = sum(1 for path in self.base.rglob(".sfumato-*") if path.is_file())
         partial = sum(1 for path in (self.base / "output").rglob("*.txt") if not path.read_text("ascii"))
         return {
             "lost": lost,
@@ -111,6 +112,7 @@ class Storm:
             "written twice": twice,
             "missing": missing,
             "partial": partial,
+            "left over": left,
         }
 
 
@@ -125,7 +127,7 @@ def check(found: Storm, came_of_it: dict[str, int]) -> None:
     report(f"\nserver killed {sum(found.kills.values())} times ({dict(found.kills)}), came up paused {found.paused}:")
     report(f"  {len(found.files_of)} jobs: {came_of_it}")
     assert came_of_it["done"] == len(found.files_of)
-    assert [came_of_it[name] for name in ("lost", "written twice", "missing", "partial")] == [0, 0, 0, 0]
+    assert [came_of_it[name] for name in ("lost", "written twice", "missing", "partial", "left over")] == [0] * 5
 
 
 def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:

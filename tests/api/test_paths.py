@@ -1,0 +1,220 @@
+"""Names that try to leave their folder: over every route and node input that takes one, nothing outside is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.api.running import Running, prepare, report
+from tests.jobs.test_disk import PNG, form
+
+SECRET = b"CANARY-8d1f"
+NAMES = (
+    "../{c}",
+    "../../{c}",
+    "..\\{c}",
+    "..\\..\\{c}",
+    "./../{c}",
+    "sub/../../{c}",
+    "sub\\..\\..\\{c}",
+    "{root}/{c}",
+    "//{root}/{c}",
+    "file://{root}/{c}",
+    "\\\\server\\share\\{c}",
+    "C:\\{c}",
+    "C:{c}",
+    "{c}::$DATA",
+    "link/{c}",
+    "link.png",
+    "../{c} [output]",
+    "../{c}[input]",
+    "../{c}\x00.png",
+    "..;/{c}",
+    "....//{c}",
+    "%2e%2e/{c}",
+    "%2e%2e%2f{c}",
+    "..%2f{c}",
+    "..%5c{c}",
+    "..%c0%af{c}",
+    "~/{c}",
+    "CON",
+    "a/" * 600 + "b",
+    "n" * 4000,
+    "\ud800",
+    "",
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
+    outside = tmp_path_factory.mktemp("outside")
+    base = prepare(outside / "base")
+    (base / "user").mkdir()
+    for folder in (outside, base, base / "user"):
+        (folder / "canary.png").write_bytes(SECRET)
+        (folder / "canary.json").write_bytes(b'{"canary":"CANARY-8d1f"}')
+    for place in ("input", "output", "temp", "user/default", "models/loras", "models/checkpoints"):
+        (base / place / "sub").mkdir(parents=True)
+        os.symlink(outside, base / place / "link")
+        os.symlink(outside / "canary.png", base / place / "link.png")
+    found = Running(base, {"custom_nodes": True}).start()
+    yield found
+    found.stop()
+
+
+def names(server: Running) -> Iterator[str]:
+    for name in NAMES:
+        yield name.format(c="canary.png", root=server.base.parent)
+
+
+def once(name: str) -> str:
+    return quote(name.encode("utf-8", "surrogatepass"), safe="")
+
+
+def twice(name: str) -> str:
+    return quote(once(name), safe="")
+
+
+GETS = {
+    "view": "/view?filename={n}",
+    "view input": "/view?type=input&filename={n}",
+    "view subfolder": "/view?filename=canary.png&subfolder={n}",
+    "view type": "/view?filename=canary.png&type={n}",
+    "view preview": "/view?filename={n}&preview=webp;90",
+    "view channel": "/api/view?filename={n}&channel=a",
+    "metadata": "/view_metadata/loras?filename={n}",
+    "metadata folder": "/view_metadata/{n}?filename=canary.png",
+    "models": "/models/{n}",
+    "experiment": "/experiment/models/{n}",
+    "experiment preview": "/experiment/models/preview/loras/0/{n}",
+    "userdata": "/userdata/{n}",
+    "userdata list": "/userdata?dir={n}&recurse=true&full_info=true",
+    "userdata tree": "/v2/userdata?path={n}",
+    "template": "/templates/{n}",
+    "asset": "/{n}",
+    "asset folder": "/assets/{n}",
+    "history": "/history/{n}",
+    "job": "/api/jobs/{n}",
+    "setting": "/settings/{n}",
+    "node": "/object_info/{n}",
+}
+
+
+def everything_outside(server: Running) -> dict[str, bytes]:
+    """All there is outside the folders that requests may write to."""
+    base = server.base
+    own = [base / name for name in ("input", "output", "temp", "user/default", "user/.sfumato")]
+    return {
+        str(path): path.read_bytes()
+        for path in base.parent.rglob("*")
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in own)
+    }
+
+
+@pytest.mark.parametrize("route", GETS)
+def test_nothing_outside_is_read(server: Running, route: str) -> None:
+    statuses: Counter[int] = Counter()
+    for name in names(server):
+        for coded in (once(name), twice(name)):
+            reply = server.ask("GET", GETS[route].format(n=coded))
+            statuses[reply.status] += 1
+            assert reply.status < 500, (name, reply.body)
+            assert SECRET not in reply.body, name
+    report(f"\n  {route}: {sum(statuses.values())} names, statuses {dict(statuses)}")
+
+
+def test_paths_as_they_are_read_nothing_outside(server: Running) -> None:
+    for path in (
+        "/../canary.png",
+        "/..%2fcanary.png",
+        "/assets/../../canary.png",
+        "/%2e%2e/canary.png",
+        "//canary.png",
+    ):
+        reply = server.ask("GET", path)
+        assert reply.status < 500
+        assert SECRET not in reply.body
+
+
+@pytest.mark.parametrize("where", ["filename", "subfolder", "type"])
+@pytest.mark.parametrize("route", ["/upload/image", "/upload/mask"])
+def test_nothing_is_uploaded_outside(server: Running, route: str, where: str) -> None:
+    before = everything_outside(server)
+    for name in names(server):
+        shown = name.replace('"', "_").replace("\r", "").encode("utf-8", "replace").decode("utf-8")
+        body, headers = form(shown if where == "filename" else "fine.png", PNG)
+        fields = {"overwrite": "true", "original_ref": json.dumps({"filename": shown, "type": "input"})}
+        fields |= {where: shown} if where != "filename" else {}
+        extra = "".join(
+            f'--b\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()
+        )
+        reply = server.ask("POST", route, extra.encode() + body, headers)
+        assert reply.status < 500, (name, reply.body)
+        assert SECRET not in reply.body
+    assert everything_outside(server) == before
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "move from", "move to"])
+def test_no_user_file_is_written_outside(server: Running, method: str) -> None:
+    server.ask("POST", "/userdata/mine.json", b"{}")
+    before = everything_outside(server)
+    for name in names(server):
+        for coded in (once(name), twice(name)):
+            match method:
+                case "move from":
+                    reply = server.ask("POST", f"/userdata/{coded}/move/taken.json")
+                case "move to":
+                    server.ask("POST", "/userdata/mine.json", b"{}")
+                    reply = server.ask("POST", f"/userdata/mine.json/move/{coded}")
+                case _:
+                    reply = server.ask(method, f"/userdata/{coded}", b"OVERWRITTEN" if method == "POST" else None)
+            assert reply.status < 500, (name, reply.body)
+    assert everything_outside(server) == before
+
+
+@pytest.mark.parametrize("place", ["image", "lora", "prefix"])
+def test_no_node_reads_or_writes_outside(server: Running, place: str) -> None:
+    before = everything_outside(server)
+    (server.base / "input" / "fine.png").write_bytes(PNG)
+    for name in names(server):
+        if place == "prefix":
+            prompt = {
+                "1": {"class_type": "ToyNumber", "inputs": {"value": 1}},
+                "2": {"class_type": "ToySave", "inputs": {"value": ["1", 0], "prefix": name}},
+            }
+        else:
+            inputs = {"image": "fine.png", "lora": "none", place: name}
+            prompt = {"1": {"class_type": "ToyRead", "inputs": inputs}}
+        reply = server.ask("POST", "/prompt", {"prompt": prompt})
+        assert reply.status in (200, 400), (name, reply.body)
+        if reply.status == 200:
+            ended = server.ended(reply.json["prompt_id"])
+            assert SECRET.decode() not in json.dumps(ended.get("outputs", {})), name
+            assert ended["state"] in ("done", "failed"), ended
+            text = json.dumps(ended.get("outputs", {}))
+            assert f'"{len(SECRET)} ' not in text, (name, text)
+    assert everything_outside(server) == before
+
+
+def test_the_servers_own_files_are_not_served(server: Running) -> None:
+    for path in (
+        "/userdata/..%2f.sfumato%2fjobs.sqlite",
+        "/userdata/.sfumato%2fjobs.sqlite",
+        "/view?filename=jobs.sqlite",
+    ):
+        assert server.ask("GET", path).status in (400, 403, 404)
+    assert not any(".sfumato" in str(entry) for entry in server.get("/v2/userdata"))
+
+
+def test_a_linked_models_folder_is_named_instead(server: Running) -> None:
+    text = Path(server.base / "extra_model_paths.yaml")
+    assert not text.exists()
+    prompt = {"1": {"class_type": "ToyRead", "inputs": {"image": "link/canary.png"}}}
+    reply = server.ask("POST", "/prompt", {"prompt": prompt})
+    assert reply.status == 400
