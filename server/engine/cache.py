@@ -30,6 +30,7 @@ _DIGEST_BYTES = 32
 _READ_BYTES_PER_S = 400e6
 _READ_S = 0.004
 _STALE_S = 3600.0
+_ENTRY_BYTES = 64
 _TEMPORARY = ".tmp-"
 
 
@@ -63,6 +64,7 @@ class Disk:
 
     def __init__(self, folder: Path, codec: Codec, limit_bytes: int = 10 << 30) -> None:
         self._folder = folder
+        self._start = os.path.join(folder, "")
         self._codec = codec
         self._limit = limit_bytes
         self._used = -1
@@ -75,7 +77,8 @@ class Disk:
         """The entry of this key; a damaged one is dropped."""
         path = self._path(key)
         try:
-            data = Path(path).read_bytes()
+            with open(path, "rb") as file:
+                data = file.read()
         except OSError:
             return None
         body = data[len(_MAGIC) + _DIGEST_BYTES :]
@@ -94,7 +97,7 @@ class Disk:
         """Store what took `seconds` to make, if reading it back is quicker and its values can be stored."""
         lasting = entry.shown is not None or bool(entry.inner)
         # What was shown stands for files that were written: making them twice is what must not happen.
-        if not lasting and (key in self or not self._worth(entry, seconds)):
+        if not lasting and (not self._worth(entry, seconds) or key in self):
             return
         body = self._codec.encode((entry.outputs, entry.shown, dict(entry.inner)))
         if body is None or len(body) > self._limit:
@@ -113,10 +116,11 @@ class Disk:
         self._used = 0
 
     def _path(self, key: str) -> str:
-        return os.path.join(self._folder, key[:2], key)
+        # Put together by hand: this is asked for every node of every run.
+        return f"{self._start}{key[:2]}{os.sep}{key}"
 
     def _worth(self, entry: Entry, seconds: float) -> bool:
-        return seconds > _READ_S + self._codec.size(entry.outputs) / _READ_BYTES_PER_S
+        return seconds > _READ_S and seconds > _READ_S + self._codec.size(entry.outputs) / _READ_BYTES_PER_S
 
     def _write(self, path: str, data: bytes) -> None:
         folder = os.path.dirname(path)
@@ -187,12 +191,19 @@ class Cache:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def at_hand(self, key: str) -> Entry | None:
+        """The result of this key, if it is in memory."""
+        found = self._entries.get(key)
+        if found is None:
+            return None
+        self._entries.move_to_end(key)
+        return found[0]
+
     def get(self, key: str) -> Entry | None:
         """The result of this key, if it is known."""
-        found = self._entries.get(key)
+        found = self.at_hand(key)
         if found is not None:
-            self._entries.move_to_end(key)
-            return found[0]
+            return found
         entry = self._disk.get(key) if self._disk is not None else None
         if entry is not None:
             self._remember(key, entry)
@@ -235,11 +246,16 @@ class Cache:
 
     def _remember(self, key: str, entry: Entry) -> None:
         self.drop(key)
-        size = self._codec.size((entry.outputs, entry.shown)) if self._codec is not None else 64
+        size = _ENTRY_BYTES + sum(self._size(item) for items in entry.outputs for item in items)
         self._entries[key] = (entry, size)
         self.used_bytes += size
         if self.used_bytes > self._limit:
             self._shrink()
+
+    def _size(self, item: Any) -> int:
+        if self._codec is None or item is None or isinstance(item, int | float):
+            return _ENTRY_BYTES
+        return self._codec.size(item)
 
     def _shrink(self) -> None:
         """Forget the longest unused results that nothing running needs, until the rest fits."""

@@ -136,6 +136,7 @@ class _Run:
         self._results: dict[str, Entry] = {}
         self._done: set[str] = set()
         self._uses = _uses(plan.steps.values())
+        self._unknown: set[str] = set()
         self._executed: list[str] = []
         self._cached: tuple[str, ...] = ()
         self._outputs: dict[str, Json] = {}
@@ -163,7 +164,7 @@ class _Run:
 
     def _known(self) -> tuple[str, ...]:
         """The nodes that need not run: walking up from the targets ends at each result that is known."""
-        runs: set[str] = set()
+        runs = self._unknown
         waiting = list(self._plan.targets)
         while waiting:
             node_id = waiting.pop()
@@ -225,7 +226,9 @@ class _Run:
 
     def _recall(self, task: _Task) -> bool:
         """Whether the result was known; then it is taken as it is, and shown again."""
-        entry = self._around.cache.get(task.step.key)
+        cache = self._around.cache
+        # What was not known when the run began can only have come since from an equal node, and is in memory.
+        entry = cache.at_hand(task.step.key) if task.id in self._unknown else cache.get(task.step.key)
         if entry is None or not self._still_there(entry):
             return False
         if entry.shown is not None:
