@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.diffusion import frequencies
 from nodes.diffusion.guidance import SELF_ATTENTION
+from nodes.diffusion.unet import UNet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    import torch
     from torch import Tensor
 
-    from nodes.diffusion.network import Inputs, LatentFormat, Network, Parametrization
-    from nodes.diffusion.unet import UNet
+    from nodes.diffusion.network import Inputs
 
 
 @contextmanager
-def patched(network: UNet, patches: Iterable[tuple[str, Mapping[str, float]]]) -> Iterator[Network]:
+def patched(network: UNet, patches: Iterable[tuple[str, Mapping[str, float]]]) -> Iterator[UNet]:
     """The network with named patches, in order, for as long as the context lasts.
 
     It also obeys what guidance asks of its attention. Raises KeyError for a name that is not in PATCHES.
@@ -32,24 +31,17 @@ def patched(network: UNet, patches: Iterable[tuple[str, Mapping[str, float]]]) -
         yield _Perturbable(network)
 
 
-class _Perturbable:
-    """A UNet that leaves out the middle's self-attention in calls that ask for it."""
+class _Perturbable(UNet):
+    """The same UNet, leaving out the middle's self-attention in calls that ask for it."""
 
     def __init__(self, unet: UNet) -> None:
-        self._unet = unet
-        self.family: str = unet.family
-        self.latent_format: LatentFormat = unet.latent_format
-        self.parametrization: Parametrization = unet.parametrization
-        self.device: torch.device = unet.device
-        self.dtype: torch.dtype = unet.dtype
-        self.in_channels: int = unet.in_channels
-        self.approximate = unet.approximate
+        vars(self).update(vars(unet))
 
     def __call__(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
         if not inputs.extras or inputs.extras.get(SELF_ATTENTION) != "values":
-            return self._unet(x, timestep, inputs)
-        with _values_only(self._unet.module):
-            return self._unet(x, timestep, inputs)
+            return super().__call__(x, timestep, inputs)
+        with _values_only(self.module):
+            return super().__call__(x, timestep, inputs)
 
 
 @contextmanager

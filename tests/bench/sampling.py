@@ -19,7 +19,7 @@ import torch
 
 from nodes.diffusion import families, schedules
 from nodes.diffusion import noise as noises
-from nodes.diffusion.guidance import NO_HOOKS, Hooks
+from nodes.diffusion.guidance import NO_HOOKS, Hooks, hooks_named
 from nodes.diffusion.network import Inputs
 from nodes.diffusion.prediction import prediction
 from nodes.diffusion.sample import sample
@@ -108,6 +108,11 @@ def main() -> None:
         call = drawn(instant, name)
         call()
         alone[name] = statistics.median(seconds(call) for _ in range(ROUNDS * 3)) / STEPS
+    extras = {}
+    for name, parameters in EXTRAS.items():
+        call = drawn(instant, "euler", hooks_named([(name, parameters)]))
+        call()
+        extras[name] = statistics.median(seconds(call) for _ in range(ROUNDS * 3)) / STEPS - alone["euler"]
     print(  # noqa: T201
         json.dumps(
             {
