@@ -69,10 +69,12 @@ class LoraPatch:
         if (self.side == "unet") != (target.part == "unet"):
             return {}
         groups = groups_of(files.read_header(self.path).shapes)
+        matched = dict(_matches(groups, target))
+        wanted = {full: full for stem in matched for full in groups[stem].values()}
+        read = dict(files.read_tensors(self.path, wanted))
         found: dict[str, Edit] = {}
-        for stem, name in _matches(groups, target):
-            leaves = groups[stem]
-            tensors = dict(files.read_tensors(self.path, {name: leaf for leaf, name in leaves.items()}))
+        for stem, name in matched.items():
+            tensors = {leaf: read[full] for leaf, full in groups[stem].items()}
             if "diff_b" in tensors and (bias := f"{name}.bias") in target.shapes:
                 found[bias] = _adding(tensors.pop("diff_b"), self.strength)
             if tensors.keys() - {"alpha", "diff_b"}:
