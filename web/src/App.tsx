@@ -21,7 +21,7 @@ import { activeTab, docOf, useDocs } from "./store/docs";
 import { hasUnsaved } from "./store/files";
 import { loadCatalogue, useLibrary } from "./store/library";
 import { restore, startKeeping } from "./store/persist";
-import { startEvents } from "./store/run";
+import { adopt, startEvents } from "./store/run";
 import { report, useUi } from "./store/ui";
 import { usePaste } from "./usePaste";
 import { useTheme } from "./useTheme";
@@ -115,6 +115,7 @@ function useStart(): boolean {
       .finally(() => {
         if (left) return;
         setRestored(true);
+        void adopt();
         stop = startKeeping();
       });
     return () => {

@@ -215,13 +215,13 @@ export interface SavedFile {
 
 const FOLDER = "workflows";
 
+/** What is saved, read from the top so that a folder that is not there yet is no error. */
 export async function listWorkflows(): Promise<readonly SavedFile[]> {
-  try {
-    return (await getJson(`/userdata?dir=${FOLDER}&recurse=true&full_info=true`)) as readonly SavedFile[];
-  } catch (error) {
-    if (error instanceof ServerError && error.status === 404) return [];
-    throw error;
-  }
+  const all = (await getJson("/v2/userdata?path=")) as readonly (SavedFile & { readonly type: string })[];
+  const inside = `${FOLDER}/`;
+  return all
+    .filter((one) => one.type === "file" && one.path.startsWith(inside))
+    .map((one) => ({ path: one.path.slice(inside.length), size: one.size, modified: one.modified }));
 }
 
 const userFile = (path: string) => `/userdata/${encodeURIComponent(`${FOLDER}/${path}`)}`;

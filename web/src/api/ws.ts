@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from "../model/json";
+import { asNumber, isObject, type JsonObject } from "../model/json";
 
 export interface SocketEvents {
   readonly onEvent: (type: string, data: JsonObject) => void;
@@ -20,9 +20,12 @@ export function connectEvents(clientId: string, events: SocketEvents): () => voi
   let wait = FIRST_WAIT;
   let opened = false;
   let stopped = false;
+  let last = 0;
   const open = () => {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    socket = new WebSocket(`${scheme}://${location.host}/ws?clientId=${encodeURIComponent(clientId)}`);
+    // What happened while we were away is told again from the last event that we saw.
+    const since = last ? `&since=${last}` : "";
+    socket = new WebSocket(`${scheme}://${location.host}/ws?clientId=${encodeURIComponent(clientId)}${since}`);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       socket?.send(JSON.stringify({ type: "feature_flags", data: { supports_preview_metadata: true } }));
@@ -30,8 +33,10 @@ export function connectEvents(clientId: string, events: SocketEvents): () => voi
       events.onOpen(opened);
       opened = true;
     };
-    socket.onmessage = ({ data }) =>
-      typeof data === "string" ? readText(data, events) : readBinary(data as ArrayBuffer, events);
+    socket.onmessage = ({ data }) => {
+      if (typeof data === "string") last = Math.max(last, readText(data, events));
+      else readBinary(data as ArrayBuffer, events);
+    };
     socket.onclose = () => {
       if (stopped) return;
       events.onClose(wait);
@@ -47,10 +52,12 @@ export function connectEvents(clientId: string, events: SocketEvents): () => voi
   };
 }
 
-function readText(text: string, events: SocketEvents): void {
+/** Hands an event on; gives its number, or 0 where it has none. */
+function readText(text: string, events: SocketEvents): number {
   const message = JSON.parse(text) as unknown;
-  if (isObject(message) && typeof message.type === "string")
-    events.onEvent(message.type, isObject(message.data) ? message.data : {});
+  if (!isObject(message) || typeof message.type !== "string") return 0;
+  events.onEvent(message.type, isObject(message.data) ? message.data : {});
+  return asNumber(message.seq);
 }
 
 export function readBinary(buffer: ArrayBuffer, events: Pick<SocketEvents, "onPreview">): void {

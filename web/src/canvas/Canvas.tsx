@@ -85,8 +85,6 @@ export function Canvas() {
   return (
     <div
       className={["canvas", linking && "linking"].filter(Boolean).join(" ")}
-      role="application"
-      aria-label={`Workflow ${tab.name}, ${doc.root.nodes.size} nodes`}
       onPointerMove={(event) => notePointer({ x: event.clientX, y: event.clientY })}
       onDoubleClick={(event) => {
         if (!(event.target as Element).classList.contains("react-flow__pane")) return;
@@ -98,6 +96,7 @@ export function Canvas() {
     >
       {linking && <style>{linkingStyle(linking, typesOf(nodes))}</style>}
       <ReactFlow<AnyNode, LinkEdge>
+        aria-label={`Workflow ${tab.name}, ${doc.root.nodes.size} nodes`}
         nodes={nodes}
         edges={edges}
         nodeTypes={nodeTypes}

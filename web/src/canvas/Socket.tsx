@@ -35,6 +35,7 @@ export const Socket = memo(function Socket({ at, filled, optional, wanting, pip,
       data-type={at.type}
       data-side={at.side}
       title={`${label} · ${at.type}`}
+      role="img"
       aria-label={`${source ? "Output" : "Input"} ${label}, ${at.type}`}
       onMouseDownCapture={source ? undefined : (event: MouseEvent) => onGrab(event, at.id)}
     >

@@ -12,7 +12,9 @@ export function TitleField({
 }) {
   const field = useRef<HTMLInputElement>(null);
   const done = useRef(false);
-  useEffect(() => field.current?.select(), []);
+  useEffect(() => {
+    field.current?.select();
+  }, []);
   const finish = (text: string | undefined) => {
     if (!done.current) onDone(text);
     done.current = true;

@@ -34,6 +34,8 @@ export interface SocketSchema {
   readonly type: string;
   readonly optional: boolean;
   readonly tooltip?: string;
+  /** One of a row of inputs that grows as they are linked: its place in the row. */
+  readonly each?: { readonly name: string; readonly at: number; readonly min: number };
 }
 
 export interface OutputSchema {
@@ -127,7 +129,10 @@ function readInput(name: string, spec: readonly Json[], optional: boolean): Sock
   const kind = KINDS[type];
   const tooltip = asText(opts.tooltip) || undefined;
   const label = asText(opts.display_name) || name;
-  if (!kind || opts.forceInput === true) return { name, label, type, optional, tooltip };
+  if (!kind || opts.forceInput === true) {
+    const each = readEach(name, opts.each);
+    return { name, label, type, optional: optional || (each !== undefined && each.at >= each.min), tooltip, each };
+  }
   const options = isList(head) ? head : isList(opts.options) ? opts.options : [];
   return {
     name,
@@ -149,6 +154,12 @@ function readInput(name: string, spec: readonly Json[], optional: boolean): Sock
     placeholder: asText(opts.placeholder) || undefined,
     advanced: opts.advanced === true,
   };
+}
+
+function readEach(name: string, each: Json | undefined): SocketSchema["each"] {
+  if (!isObject(each)) return undefined;
+  const at = Number(name.slice(name.lastIndexOf(".") + 1));
+  return Number.isInteger(at) ? { name: asText(each.name), at, min: asNumber(each.min, 1) } : undefined;
 }
 
 function isSeedName(name: string, opts: JsonObject): boolean {
@@ -180,7 +191,7 @@ function readOutputs(entry: JsonObject): OutputSchema[] {
 }
 
 /** The value nearest to `value` that the widget allows, or the value itself where it is no number. */
-export function fit(widget: WidgetSchema, value: number): number {
+export function allowed(widget: WidgetSchema, value: number): number {
   const low = widget.min ?? Number.NEGATIVE_INFINITY;
   const high = widget.max ?? Number.POSITIVE_INFINITY;
   const clamped = Math.min(high, Math.max(low, value));

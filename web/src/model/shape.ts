@@ -68,7 +68,7 @@ export function shapeOf(node: GraphNode, around: Surroundings): NodeShape {
   if (node.type === PRIMITIVE) return primitiveShape(node, around);
   if (isNote(node.type)) return noteShape(node.type);
   const schema = around.catalogue.get(node.type);
-  if (schema) return withExtraInputs(schemaShape(schema), node);
+  if (schema) return withExtraInputs(grownShape(schema, node, around), node);
   const definition = around.doc.subgraphs.get(node.type);
   return definition ? subgraphShape(node, definition, around) : unknownShape(node);
 }
@@ -103,13 +103,42 @@ export function schemaShape(schema: NodeSchema): NodeShape {
   return shape;
 }
 
+const grown = new WeakMap<NodeSchema, Map<number, NodeShape>>();
+
+/** Of a row of inputs that grows, those that are linked and one more. */
+function grownShape(schema: NodeSchema, node: GraphNode, around: Surroundings): NodeShape {
+  const whole = schemaShape(schema);
+  const least = schema.sockets.find((one) => one.each)?.each?.min;
+  if (least === undefined) return whole;
+  const linked = new Set(linksInto(around.graph, node.id).map((link) => link.input));
+  const last = schema.sockets.reduce(
+    (top, one) => (one.each && linked.has(one.name) ? Math.max(top, one.each.at) : top),
+    -1,
+  );
+  const count = Math.max(least, last + 2);
+  const known = grown.get(schema) ?? new Map<number, NodeShape>();
+  grown.set(schema, known);
+  const hidden = new Set(schema.sockets.filter((one) => one.each && one.each.at >= count).map((one) => one.name));
+  const shape = known.get(count) ?? { ...whole, inputs: whole.inputs.filter((one) => !hidden.has(one.name)) };
+  known.set(count, shape);
+  return shape;
+}
+
 /** Inputs that a file has and the schema has not (grown or renamed ones) stay, so that no link is lost. */
 function withExtraInputs(shape: NodeShape, node: GraphNode): NodeShape {
-  const extra = node.inputs.filter((slot) => !shape.inputs.some((one) => one.name === slot.name));
+  const extra = node.inputs.filter(
+    (slot) => !shape.inputs.some((one) => one.name === slot.name) && !isGrown(slot, shape),
+  );
   if (!extra.length) return shape;
   const sockets = shape.inputs.filter((one) => !one.widget);
   const widgets = shape.inputs.filter((one) => one.widget);
   return { ...shape, inputs: [...sockets, ...extra.map(slotInput), ...widgets] };
+}
+
+/** Empty places of a growing row, as files have them, come back when they are needed. */
+function isGrown(slot: Slot, shape: NodeShape): boolean {
+  const row = slot.name.slice(0, slot.name.lastIndexOf(".") + 1);
+  return row !== "" && shape.inputs.some((one) => one.name.startsWith(row));
 }
 
 function slotInput(slot: Slot): InputShape {

@@ -61,10 +61,9 @@ export default function Palette() {
     return [...commands, ...fromTemplates, ...fromSaved, ...nodes];
   }, [catalogue, templates, saved]);
   const found = useMemo(() => filterTexts(entries, text, (one) => one.label).slice(0, SHOWN), [entries, text]);
-  useEffect(
-    () => list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }),
-    [at, found],
-  );
+  useEffect(() => {
+    void list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+  }, [at, found]);
   const close = () => useUi.setState({ palette: false });
   const pick = (entry: Entry | undefined) => {
     close();

@@ -67,10 +67,9 @@ function SearchBox({ at }: { at: SearchAt }) {
     document.addEventListener("pointerdown", outside, true);
     return () => document.removeEventListener("pointerdown", outside, true);
   });
-  useEffect(
-    () => list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }),
-    [place, found],
-  );
+  useEffect(() => {
+    void list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+  }, [place, found]);
   const chosen = found[place];
   const keys = (event: React.KeyboardEvent) => {
     event.stopPropagation();

@@ -14,11 +14,11 @@ export function TopBar() {
   return (
     <header className="topbar">
       <MainMenu />
-      <div className="tabs" role="tablist" aria-label="Open workflows">
+      <nav className="tabs" aria-label="Open workflows">
         {tabs.map((tab) => (
           <TabButton key={tab.id} tab={tab} active={tab.id === active} />
         ))}
-      </div>
+      </nav>
       <button type="button" className="icon" title="New workflow" aria-label="New workflow" onClick={newTab}>
         <Plus size={16} />
       </button>
@@ -78,8 +78,7 @@ function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
     <div className={active ? "tab active" : "tab"}>
       <button
         type="button"
-        role="tab"
-        aria-selected={active}
+        aria-current={active ? "page" : undefined}
         className="tab-name"
         onClick={() => {
           showTab(tab.id);

@@ -4,7 +4,7 @@ import { saveEditorFile } from "../model/editorFile";
 import { afterRun } from "../model/edits";
 import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
 import { knownPart, type Prompt, toPrompt, unfilled } from "../model/prompt";
-import { activeTab, amend, docOf, endGesture, newId, type Tab, tabById } from "./docs";
+import { activeTab, amend, docOf, endGesture, newId, type Tab, tabById, useDocs } from "./docs";
 import {
   changeJob,
   changeRun,
@@ -283,6 +283,30 @@ function finish(job: Job, state: Job["state"]): void {
 function notify(job: Job): void {
   if ("Notification" in window && Notification.permission === "granted")
     new Notification("Sfumato", { body: `${job.title} is done.` });
+}
+
+/** After a reload: takes up the jobs that this window had sent and that are not done. */
+export async function adopt(): Promise<void> {
+  try {
+    const queue = await rest.getQueue();
+    const mine = clientId();
+    for (const [items, state] of [
+      [queue.running, "running"],
+      [queue.pending, "queued"],
+    ] as const) {
+      for (const item of items) {
+        const info = isObject(item.extra.extra_pnginfo) ? item.extra.extra_pnginfo : {};
+        const workflow = isObject(info.workflow) ? asText(info.workflow.id) : "";
+        const tab = useDocs.getState().tabs.find((one) => docOf(one).id === workflow);
+        if (item.extra.client_id !== mine || !tab || useExec.getState().jobs[item.id]) continue;
+        if (state === "running") useExec.setState({ current: item.id });
+        begin(tab, item.id, Object.keys(item.prompt), []);
+        if (state === "running") changeJob(item.id, (job) => ({ ...job, state, startedAt: Date.now() }));
+      }
+    }
+  } catch (error) {
+    report(error);
+  }
 }
 
 /** After a time without events: what became of the jobs we wait for. */

@@ -20,7 +20,7 @@ const SHOWN = 200;
 /** A choice among what the server offers: searchable, and plain about a value that is not on offer. */
 export function ChoiceField({ widget, label, value, onChange }: Props) {
   const [open, setOpen] = useState(false);
-  const missing = !widget.options.includes(value) && !widget.upload && widget.options.length > 0;
+  const missing = !widget.options.includes(value) && !widget.upload && value !== "";
   const shown = String(value ?? "");
   return (
     <div className={missing ? "field choice missing" : "field choice"}>
@@ -88,10 +88,9 @@ function Options({ widget, value, onPick }: { widget: WidgetShape; value: Json; 
   const found = useMemo(() => filterTexts(widget.options, text, String), [widget.options, text]);
   const missing = !widget.options.includes(value) && value !== "" && widget.options.length > 0;
   const near = missing ? nearest(String(value), widget.options.map(String)) : [];
-  useEffect(
-    () => list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }),
-    [at, found],
-  );
+  useEffect(() => {
+    void list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+  }, [at, found]);
   const keys = (event: React.KeyboardEvent) => {
     event.stopPropagation();
     if (event.key === "ArrowDown") setAt(Math.min(found.length - 1, at + 1));

@@ -1,6 +1,6 @@
 import { useRef, useState } from "react";
 import { calculate } from "../model/promptText";
-import { decimals } from "../model/schema";
+import { allowed, decimals } from "../model/schema";
 import type { WidgetShape } from "../model/shape";
 
 interface Props {
@@ -18,7 +18,7 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
   const [typing, setTyping] = useState(false);
   const drag = useRef<{ x: number; value: number; moved: boolean }>(undefined);
   const step = widget.step ?? (widget.kind === "int" ? 1 : 0.1);
-  const put = (next: number) => onChange(it(widget, next));
+  const put = (next: number) => onChange(allowed(widget, next));
   const share = fillShare(widget, value);
   if (typing) {
     return (

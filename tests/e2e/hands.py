@@ -1,0 +1,98 @@
+"""What a person does at the editor, in the words of the tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from playwright.sync_api import FilePayload, Locator, Page, expect
+
+RUN_MS = 120_000
+
+Json = dict[str, Any]
+
+
+def node(editor: Page, name: str) -> Locator:
+    """The node of a class."""
+    return editor.locator(".react-flow__node").filter(has=editor.locator(f'.card[data-node="{name}"]'))
+
+
+def socket(editor: Page, name: str, label: str, side: str) -> Locator:
+    return node(editor, name).get_by_label(f"{side} {label},", exact=False)
+
+
+def middle(place: Locator) -> tuple[float, float]:
+    box = place.bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(editor: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    editor.mouse.move(*start)
+    editor.mouse.down()
+    editor.mouse.move(start[0] + 3, start[1] + 3)  # the first move only begins the drag
+    editor.mouse.move(*end, steps=6)
+    editor.mouse.move(*end)
+    editor.mouse.up()
+
+
+def add_node(editor: Page, name: str, at: tuple[float, float]) -> None:
+    editor.mouse.dblclick(*at)
+    search = editor.get_by_role("combobox", name="Search for a node")
+    search.fill(name)
+    expect(editor.get_by_role("option", selected=True)).to_have_id(f"found-{name}")
+    search.press("Enter")
+    expect(search).to_be_hidden()
+
+
+def run(editor: Page) -> None:
+    editor.get_by_role("button", name="Run", exact=True).click()
+
+
+def expect_picture(editor: Page, name: str) -> Locator:
+    """Waits for a picture that really loaded in the node."""
+    picture = node(editor, name).locator(".media img").first
+    expect(picture).to_be_visible(timeout=RUN_MS)
+    expect(picture).to_have_js_property("complete", value=True)
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    return picture
+
+
+def open_text(editor: Page, name: str, text: str) -> None:
+    open_file(editor, {"name": name, "mimeType": "application/json", "buffer": text.encode()})
+
+
+def open_file(editor: Page, file: FilePayload) -> None:
+    """Drops a file on the canvas."""
+    data = editor.evaluate_handle(
+        """([name, type, bytes]) => {
+            const transfer = new DataTransfer();
+            const file = new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type });
+            transfer.items.add(file);
+            return transfer;
+        }""",
+        [file["name"], file["mimeType"], base64.b64encode(file["buffer"]).decode()],
+    )
+    editor.locator(".canvas").dispatch_event("drop", {"dataTransfer": data, "clientX": 700, "clientY": 400})
+
+
+def open_workflow(editor: Page, nodes: Sequence[Json], links: Sequence[Sequence[Any]] = (), **more: Any) -> None:
+    file = {
+        "id": "made-by-a-test",
+        "version": 0.4,
+        "nodes": list(nodes),
+        "links": [list(link) for link in links],
+        **more,
+    }
+    open_text(editor, "made.json", json.dumps(file))
+
+
+def saved(editor: Page) -> Json:
+    """The workflow in view as the editor would write it to a file."""
+    with editor.expect_download() as download:
+        editor.keyboard.press("Control+k")
+        editor.get_by_role("textbox", name="Command").fill("Download the workflow")
+        editor.keyboard.press("Enter")
+    return json.loads(download.value.path().read_text())
