@@ -1,0 +1,95 @@
+"""The autoencoder: the decoder draws from the anchor's latents, the encoder learns to give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from nodes.starter.anchor import PATCH, Anchor, pixels
+from nodes.starter.checker import describe, matches
+from nodes.starter.networks import new_vae
+from nodes.starter.scenes import draw, random_scene
+from nodes.starter.training import Average, Setup
+
+_CROP = 8
+"""Side of the square that is trained on, in latents: detail is local, and a crop costs a quarter."""
+_RATE = 1.5e-3
+
+
+class VaeStage:
+    """Trains the autoencoder on crops, with whole pictures now and then."""
+
+    name = "vae"
+
+    def __init__(self, setup: Setup, anchor: Anchor) -> None:
+        torch.manual_seed(setup.seed)
+        self.setup, self.anchor = setup, anchor
+        self.vae = new_vae().to(setup.device)
+        self.average = Average(self.vae, slowest=0.998)
+        self.adam = torch.optim.AdamW(self.vae.parameters(), _RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+
+    def step(self, rng: np.random.Generator, rate: float) -> Mapping[str, float]:
+        for group in self.adam.param_groups:
+            group["lr"] = _RATE * rate
+        z, x = self._batch(rng)
+        with self.setup.autocast():
+            # A little noise: the denoiser's latents will not be exact either.
+            noisy = z + torch.randn_like(z) * (0.05 * rng.random())
+            drawn = self.vae.decoder(self.vae.post_quant_conv(noisy)).float()
+            encoded = self.vae.quant_conv(self.vae.encoder(x)).float()
+        mean, log_variance = encoded.chunk(2, dim=1)
+        difference = drawn - x
+        edges = difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
+        pull = F.smooth_l1_loss(mean, z, beta=0.2)
+        narrow = (log_variance + 8).square().mean()
+        (difference.abs().mean() + 0.5 * edges + 0.5 * pull + 1e-4 * narrow).backward()
+        nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
+        self.adam.step()
+        self.adam.zero_grad()
+        self.average.update(self.vae)
+        return {"squared": difference.square().mean().item(), "encoder": (mean - z).square().mean().item()}
+
+    def _batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        whole = rng.random() < 0.25
+        count = max(1, self.setup.batch // 12) if whole else max(1, self.setup.batch // 3)
+        pictures = np.stack([draw(random_scene(rng)) for _ in range(count)])
+        z, x = self.anchor.latents(pictures), pixels(pictures)
+        if not whole:
+            row, column = (int(at) for at in rng.integers(0, z.shape[-1] - _CROP + 1, 2))
+            z = z[:, :, row : row + _CROP, column : column + _CROP]
+            side = _CROP * PATCH
+            x = x[:, :, row * PATCH : row * PATCH + side, column * PATCH : column * PATCH + side]
+        return z.to(self.setup.device), x.to(self.setup.device)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "vae": self.vae.state_dict(), "adam": self.adam.state_dict(),
+            "average": self.average.values, "averaged": self.average.count,
+        }  # fmt: skip
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.vae.load_state_dict(state["vae"])
+        self.adam.load_state_dict(state["adam"])
+        self.average.values, self.average.count = list(state["average"]), state["averaged"]
+
+
+@torch.inference_mode()
+def readable(vae: nn.Module, count: int = 200, seed: int = 5) -> float:
+    """The share of true pictures that the checker still reads rightly after encoding and decoding."""
+    rng = np.random.default_rng(seed)
+    scenes = [random_scene(rng, held=bool(i % 2)) for i in range(count)]
+    right = 0
+    for i in range(0, count, 8):
+        part = scenes[i : i + 8]
+        x = pixels(np.stack([draw(scene) for scene in part])).to(next(vae.parameters()).device)
+        y = vae.decode(vae.encode(x).latent_dist.mean).sample
+        pictures = y.clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        right += sum(
+            matches(describe(picture), scene.facts).everything for picture, scene in zip(pictures, part, strict=True)
+        )
+    return right / count
