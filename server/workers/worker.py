@@ -275,7 +275,8 @@ class Worker:
 
     def _weights(self, weights: type[Weights]) -> Weights:
         try:
-            return weights(self._start.device, self._start.options.get("precision", "auto"))
+            precision = self._start.options.get("precision", "auto")
+            return weights(self._start.device, precision, vae_approx=self._folders.roots("vae_approx"))
         except ValueError as error:
             raise NodeError(str(error)) from error
 
