@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from transformers import CLIPTokenizer
@@ -37,7 +38,7 @@ def learn(folder: Path, captions: int = 3000) -> CLIPTokenizer:
     symbols = list(_byte_symbols().values())
     tokens = [*symbols, *(f"{symbol}</w>" for symbol in symbols), *("".join(pair) for pair in merges), START, END]
     vocab = {token: index for index, token in enumerate(tokens)}
-    tokenizer = CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)
+    tokenizer = CLIPTokenizer(vocab=vocab, merges=cast("list[str]", merges), model_max_length=77)
     save_tokenizer(tokenizer, folder)
     return tokenizer
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from nodes.starter.networks import Bundle, alphas_cumprod, token_ids
+from nodes.starter.networks import Bundle, alphas_cumprod, predict, to_pixels, token_ids
 from nodes.starter.scenes import Pixels
 
 
@@ -28,7 +28,7 @@ def draw_prompts(
     x = torch.cat(noise)
     for i, t in enumerate(times):
         a = float(alpha[t])
-        asked, plain = bundle.unet(torch.cat([x, x]), torch.tensor(int(t)), context).sample.chunk(2)
+        asked, plain = predict(bundle.unet, torch.cat([x, x]), torch.tensor(int(t)), context).chunk(2)
         v = plain + cfg * (asked - plain)
         x0 = a**0.5 * x - (1 - a) ** 0.5 * v
         eps = (1 - a) ** 0.5 * x + a**0.5 * v
@@ -40,7 +40,7 @@ def draw_prompts(
 @torch.inference_mode()
 def decode(bundle: Bundle, latents: torch.Tensor) -> Pixels:
     """Pictures of latents [N, 4, 16, 16]."""
-    pixels = bundle.vae.decode(latents / bundle.vae.config["scaling_factor"]).sample
+    pixels = to_pixels(bundle.vae, latents / bundle.vae.config["scaling_factor"])
     return pixels.clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 

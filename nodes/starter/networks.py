@@ -6,10 +6,14 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDistribution
+from diffusers.models.modeling_outputs import AutoencoderKLOutput
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel, UNet2DConditionOutput
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -96,15 +100,9 @@ def new_vae() -> AutoencoderKL:
 
 def new_text(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     """An untrained text encoder of 0.9 M parameters for this tokenizer's words."""
-    model = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.eos_token_id,
-            **_TEXT,
-        )
-    )
+    start, end = cast("int", tokenizer.bos_token_id), cast("int", tokenizer.eos_token_id)
+    sizes = CLIPTextConfig(vocab_size=len(tokenizer), bos_token_id=start, eos_token_id=end, pad_token_id=end, **_TEXT)
+    model = CLIPTextModel(sizes)
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2 and "embedding" not in name:
             torch.nn.init.normal_(parameter, std=0.04)
@@ -115,6 +113,21 @@ def alphas_cumprod() -> torch.Tensor:
     """The share of signal in the variance of each of the 1000 noise levels, float64."""
     beta = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     return torch.cumprod(1 - beta, 0)
+
+
+def predict(unet: UNet2DConditionModel, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    """The denoiser's v for noisy latents."""
+    return cast("UNet2DConditionOutput", unet(x, t, context)).sample
+
+
+def to_latents(vae: AutoencoderKL, pixels: torch.Tensor) -> DiagonalGaussianDistribution:
+    """The encoder's distribution over latents for pixels in -1..1."""
+    return cast("AutoencoderKLOutput", vae.encode(pixels)).latent_dist
+
+
+def to_pixels(vae: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:
+    """The decoder's pixels, about -1..1."""
+    return cast("DecoderOutput", vae.decode(cast("torch.FloatTensor", latents))).sample
 
 
 def token_ids(tokenizer: CLIPTokenizer, prompts: list[str]) -> torch.Tensor:

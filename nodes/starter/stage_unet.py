@@ -16,7 +16,7 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from nodes.starter.anchor import Anchor
-from nodes.starter.networks import alphas_cumprod, new_unet
+from nodes.starter.networks import alphas_cumprod, new_unet, predict
 from nodes.starter.stage_text import DROPPED, Layout, captioned
 from nodes.starter.training import Average, Muon, Setup
 
@@ -67,7 +67,7 @@ class UnetStage:
         v = a.sqrt() * eps - (1 - a).sqrt() * z
         hidden = self.text(input_ids=ids).last_hidden_state
         with self.setup.autocast():
-            predicted = self.unet(x, t, hidden).sample.float()
+            predicted = predict(self.unet, x, t, hidden).float()
         error = (predicted - v).square().mean((1, 2, 3))
         snr = (a / (1 - a)).flatten()
         weight = (_MOST_SNR / (snr + 1)).clamp(max=1)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import nn
 
 from nodes.starter.anchor import PATCH, Anchor, pixels
 from nodes.starter.checker import describe, matches
-from nodes.starter.networks import new_vae
+from nodes.starter.networks import new_vae, to_latents, to_pixels
 from nodes.starter.scenes import draw, random_scene
 from nodes.starter.training import Average, Setup
 
@@ -29,7 +30,8 @@ class VaeStage:
     def __init__(self, setup: Setup, anchor: Anchor) -> None:
         torch.manual_seed(setup.seed)
         self.setup, self.anchor = setup, anchor
-        self.vae = new_vae().to(setup.device)
+        self.vae = new_vae()
+        nn.Module.to(self.vae, setup.device)
         self.average = Average(self.vae, slowest=0.998)
         self.adam = torch.optim.AdamW(self.vae.parameters(), _RATE, betas=(0.9, 0.99), weight_decay=1e-4)
 
@@ -40,9 +42,9 @@ class VaeStage:
         with self.setup.autocast():
             # A little noise: the denoiser's latents will not be exact either.
             noisy = z + torch.randn_like(z) * (0.05 * rng.random())
-            drawn = self.vae.decoder(self.vae.post_quant_conv(noisy)).float()
-            encoded = self.vae.quant_conv(self.vae.encoder(x)).float()
-        mean, log_variance = encoded.chunk(2, dim=1)
+            drawn = to_pixels(self.vae, noisy).float()
+            encoded = to_latents(self.vae, x)
+        mean, log_variance = encoded.mean.float(), encoded.logvar.float()
         difference = drawn - x
         edges = difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
         pull = F.smooth_l1_loss(mean, z, beta=0.2)
@@ -79,7 +81,7 @@ class VaeStage:
 
 
 @torch.inference_mode()
-def readable(vae: nn.Module, count: int = 200, seed: int = 5) -> float:
+def readable(vae: AutoencoderKL, count: int = 200, seed: int = 5) -> float:
     """The share of true pictures that the checker still reads rightly after encoding and decoding."""
     rng = np.random.default_rng(seed)
     scenes = [random_scene(rng, held=bool(i % 2)) for i in range(count)]
@@ -87,7 +89,7 @@ def readable(vae: nn.Module, count: int = 200, seed: int = 5) -> float:
     for i in range(0, count, 8):
         part = scenes[i : i + 8]
         x = pixels(np.stack([draw(scene) for scene in part])).to(next(vae.parameters()).device)
-        y = vae.decode(vae.encode(x).latent_dist.mean).sample
+        y = to_pixels(vae, to_latents(vae, x).mean)
         pictures = y.clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         right += sum(
             matches(describe(picture), scene.facts).everything for picture, scene in zip(pictures, part, strict=True)

@@ -100,7 +100,8 @@ class Average:
     def update(self, module: nn.Module) -> None:
         """Take one step's parameters in."""
         keep = min(self.slowest, (1 + self.count) / (20 + self.count))
-        torch._foreach_lerp_(self.values, [parameter.detach() for parameter in module.parameters()], 1 - keep)
+        for value, parameter in zip(self.values, module.parameters(), strict=True):
+            value.lerp_(parameter.detach(), 1 - keep)
         self.count += 1
 
     def put_into(self, module: nn.Module) -> None:
