@@ -294,6 +294,5 @@ def test_another_package_of_our_names_is_named(sfumato: Sfumato, base: Path) -> 
 
 
 def test_the_template_that_ships_is_sound(sfumato: Sfumato) -> None:
-    for path in sorted((ROOT / "workflows").glob("*.json")):
-        said = sfumato("check", str(path), custom=False)
-        assert said.returncode == 0, said.stderr
+    said = sfumato("check", str(ROOT / "workflows" / "text_to_image.json"), custom=False)
+    assert said.returncode == 0, said.stderr
