@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from playwright.sync_api import Page, expect
+
 from tests.e2e.hands import (
     add_node,
     drag,
@@ -17,7 +19,6 @@ from tests.e2e.hands import (
     saved,
     socket,
 )
-from playwright.sync_api import Page, expect
 
 
 def test_build_by_mouse_and_run(editor: Page) -> None:
@@ -125,6 +126,7 @@ def test_editing_is_undone_kept_and_copied(editor: Page) -> None:
 
     open_workflow(editor, before["nodes"])
     expect(editor.locator(".react-flow__node")).to_have_count(1)
+    editor.keyboard.press("Control+a")
     for _ in range(3):
         editor.keyboard.press("Control+d")
     expect(editor.locator(".react-flow__node")).to_have_count(4)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tests.e2e.hands import RUN_MS, expect_picture, node, run
 from playwright.sync_api import Page, expect
+
+from tests.e2e.hands import RUN_MS, expect_picture, node, run
 
 
 def open_template(editor: Page) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.hands import expect_picture, node, open_workflow, run, saved
 from PIL import Image
 from playwright.sync_api import Page, expect
+
+from tests.e2e.hands import expect_picture, node, open_workflow, run, saved
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -30,8 +31,8 @@ def picture(size: int = 64) -> bytes:
 
 
 def test_paint_a_mask(editor: Page, base_folder: Path) -> None:
-    open_workflow(editor, [{"id": 1, "type": "LoadImage", "pos": [0, 0]}, {"id": 2, "type": "MaskPreview", "pos": [400, 0],
-                           "inputs": [{"name": "mask", "type": "MASK", "link": 1}]}], [[1, 1, 1, 2, 0, "MASK"]])  # fmt: skip
+    masked = {"id": 2, "type": "MaskPreview", "pos": [400, 0], "inputs": [{"name": "mask", "type": "MASK", "link": 1}]}
+    open_workflow(editor, [{"id": 1, "type": "LoadImage", "pos": [0, 0]}, masked], [[1, 1, 1, 2, 0, "MASK"]])
     with editor.expect_file_chooser() as chooser:
         editor.get_by_role("button", name="Upload a picture").click()
     chooser.value.set_files({"name": "teal.png", "mimeType": "image/png", "buffer": picture()})
@@ -120,7 +121,7 @@ def test_a_thousand_nodes_stay_light(editor: Page) -> None:
                 "pos": [300 * (i % 40), 260 * (i // 40)],
                 "size": [240, 120],
                 "inputs": [{"name": "image1", "type": "IMAGE", "link": i or None}],
-            }  # fmt: skip
+            }
         )
         if i:
             links.append([i, i, 0, i + 1, 0, "IMAGE"])

@@ -4,13 +4,13 @@ import {
   type Connection,
   ConnectionMode,
   type EdgeChange,
-  MiniMap,
   type NodeChange,
   PanOnScrollMode,
   ReactFlow,
   type ReactFlowInstance,
   SelectionMode,
   useStore,
+  useUpdateNodeInternals,
 } from "@xyflow/react";
 import { memo, useCallback, useEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
@@ -25,20 +25,12 @@ import { loadResult, openFile } from "../store/files";
 import { fitView, holdFlow, notePointer, placeAt } from "../store/focus";
 import { useLibrary } from "../store/library";
 import { type Linking, useUi } from "../store/ui";
-import { categoryColour } from "./category";
-import {
-  type AnyNode,
-  type CardNode,
-  frameNumber,
-  isFrameId,
-  type LinkEdge,
-  makeDeriver,
-  makeEdgeDeriver,
-} from "./derive";
+import { type AnyNode, frameNumber, isFrameId, type LinkEdge, makeDeriver, makeEdgeDeriver } from "./derive";
 import { FrameView } from "./FrameView";
 import { dropLink, endsOf, insertInto, link, linkingStyle, linkToBody, takeMoved, verdict } from "./gestures";
 import { LinkView, linkPath } from "./Link";
-import { FAR, NodeCard } from "./NodeCard";
+import { Minimap } from "./Minimap";
+import { FAR, FarContext, NodeCard } from "./NodeCard";
 
 const nodeTypes = { card: NodeCard, frame: FrameView };
 const edgeTypes = { link: LinkView };
@@ -79,6 +71,8 @@ export function Canvas() {
   const onEdgesChange = useCallback((changes: EdgeChange<LinkEdge>[]) => selectEdges(changes), []);
   const drag = useNodeDrag();
   const linkDrag = useLinkDrag();
+  const far = useStore((state) => state.transform[2] < FAR);
+  useHandlesAgain(far);
   const view = `${tab.id} ${tab.view.join(":")}`;
   const flow = useRef<ReactFlowInstance<AnyNode, LinkEdge>>(undefined);
   useViewports(view, flow);
@@ -95,76 +89,65 @@ export function Canvas() {
       onDrop={(event) => drop(event)}
     >
       {linking && <style>{linkingStyle(linking, typesOf(nodes))}</style>}
-      <ReactFlow<AnyNode, LinkEdge>
-        aria-label={`Workflow ${tab.name}, ${doc.root.nodes.size} nodes`}
-        nodes={nodes}
-        edges={edges}
-        nodeTypes={nodeTypes}
-        edgeTypes={edgeTypes}
-        onInit={(instance) => {
-          flow.current = instance;
-          holdFlow(instance as unknown as ReactFlowInstance);
-          requestAnimationFrame(() => fitView());
-        }}
-        onNodesChange={onNodesChange}
-        onEdgesChange={onEdgesChange}
-        onNodeDragStart={drag.start}
-        onNodeDrag={drag.move}
-        onNodeDragStop={drag.stop}
-        onSelectionDragStart={(event, list) => drag.start(event, undefined, list)}
-        onSelectionDragStop={drag.stop}
-        onConnectStart={linkDrag.start}
-        onConnect={linkDrag.connect}
-        onConnectEnd={linkDrag.end}
-        isValidConnection={(connection) => isValid(connection as Connection)}
-        onEdgeDoubleClick={(event, edge) => reroute(event, edge)}
-        onNodeContextMenu={(event, node) =>
-          openMenu(event, isFrameId(node.id) ? { frame: frameNumber(node.id) } : { node: node.id })
-        }
-        onEdgeContextMenu={(event, edge) => openMenu(event, { link: edge.data?.link.id })}
-        onPaneContextMenu={(event) => openMenu(event as React.MouseEvent, {})}
-        connectionLineComponent={GhostLink}
-        connectionMode={ConnectionMode.Strict}
-        connectionRadius={24}
-        onlyRenderVisibleElements
-        selectionOnDrag
-        selectionMode={SelectionMode.Partial}
-        selectionKeyCode={null}
-        multiSelectionKeyCode={["Shift", "Control", "Meta"]}
-        deleteKeyCode={null}
-        panActivationKeyCode="Space"
-        panOnDrag={[1]}
-        panOnScroll={trackpad}
-        panOnScrollMode={PanOnScrollMode.Free}
-        zoomOnDoubleClick={false}
-        minZoom={0.05}
-        maxZoom={2.5}
-        snapToGrid={snap}
-        snapGrid={GRID}
-        nodeDragThreshold={2}
-        edgesReconnectable={false}
-        edgesFocusable={false}
-        elevateNodesOnSelect={false}
-        disableKeyboardA11y
-        proOptions={{ hideAttribution: true }}
-      >
-        <Grid />
-        {minimap && nodes.length > 0 && (
-          <MiniMap<AnyNode>
-            pannable
-            zoomable
-            ariaLabel="Minimap"
-            position="bottom-left"
-            nodeColor={(node) =>
-              node.type === "card"
-                ? ((node as CardNode).data.node.color ?? categoryColour((node as CardNode).data.shape))
-                : "transparent"
-            }
-            nodeBorderRadius={24}
-            maskColor="var(--minimap-mask)"
-          />
-        )}
-      </ReactFlow>
+      <FarContext value={far}>
+        <ReactFlow<AnyNode, LinkEdge>
+          aria-label={`Workflow ${tab.name}, ${doc.root.nodes.size} nodes`}
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={nodeTypes}
+          edgeTypes={edgeTypes}
+          onInit={(instance) => {
+            flow.current = instance;
+            holdFlow(instance as unknown as ReactFlowInstance);
+            requestAnimationFrame(() => fitView());
+          }}
+          onNodesChange={onNodesChange}
+          onEdgesChange={onEdgesChange}
+          onNodeDragStart={drag.start}
+          onNodeDrag={drag.move}
+          onNodeDragStop={drag.stop}
+          onSelectionDragStart={(event, list) => drag.start(event, undefined, list)}
+          onSelectionDragStop={drag.stop}
+          onConnectStart={linkDrag.start}
+          onConnect={linkDrag.connect}
+          onConnectEnd={linkDrag.end}
+          isValidConnection={(connection) => isValid(connection as Connection)}
+          onEdgeDoubleClick={(event, edge) => reroute(event, edge)}
+          onNodeContextMenu={(event, node) =>
+            openMenu(event, isFrameId(node.id) ? { frame: frameNumber(node.id) } : { node: node.id })
+          }
+          onEdgeContextMenu={(event, edge) => openMenu(event, { link: edge.data?.link.id })}
+          onPaneContextMenu={(event) => openMenu(event as React.MouseEvent, {})}
+          connectionLineComponent={GhostLink}
+          connectionMode={ConnectionMode.Strict}
+          connectionRadius={24}
+          onlyRenderVisibleElements
+          selectionOnDrag
+          selectionMode={SelectionMode.Partial}
+          selectionKeyCode={null}
+          multiSelectionKeyCode={["Shift", "Control", "Meta"]}
+          deleteKeyCode={null}
+          panActivationKeyCode="Space"
+          panOnDrag={[1]}
+          panOnScroll={trackpad}
+          panOnScrollMode={PanOnScrollMode.Free}
+          zoomOnDoubleClick={false}
+          minZoom={0.05}
+          maxZoom={2.5}
+          snapToGrid={snap}
+          snapGrid={GRID}
+          nodeDragThreshold={2}
+          edgesReconnectable={false}
+          edgesFocusable={false}
+          elevateNodesOnSelect={false}
+          disableKeyboardA11y
+          proOptions={{ hideAttribution: true }}
+        >
+          <Grid />
+          <ZoomVariable />
+        </ReactFlow>
+      </FarContext>
+      {minimap && nodes.length > 0 && <Minimap nodes={nodes} tab={tab.id} />}
     </div>
   );
 }
@@ -214,6 +197,32 @@ const Grid = memo(function Grid() {
     />
   );
 });
+
+/** Far away most handles are not drawn, so their places are read again when one comes near. */
+function useHandlesAgain(far: boolean): void {
+  const update = useUpdateNodeInternals();
+  useEffect(() => {
+    if (far) return;
+    const shown = [...document.querySelectorAll<HTMLElement>(".react-flow__node-card")].flatMap(
+      (node) => node.dataset.id ?? [],
+    );
+    if (shown.length) update(shown);
+  }, [far, update]);
+}
+
+/** Tells the styles how far away one is, so that titles keep their size on the screen. */
+function ZoomVariable() {
+  const zoom = useStore((state) => Math.max(0.05, Math.round(state.transform[2] * 50) / 50));
+  useEffect(() => {
+    const canvas = document.querySelector<HTMLElement>(".canvas");
+    canvas?.style.setProperty("--zoom", String(zoom));
+    canvas?.classList.toggle("tiny", zoom < TINY);
+  }, [zoom]);
+  return null;
+}
+
+/** Below this zoom a title would have no room on its card. */
+const TINY = 0.22;
 
 function typesOf(nodes: readonly AnyNode[]): Set<string> {
   const types = new Set<string>();

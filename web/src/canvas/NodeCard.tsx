@@ -1,6 +1,6 @@
-import { type NodeProps, NodeResizeControl, useStore } from "@xyflow/react";
+import { type NodeProps, NodeResizeControl } from "@xyflow/react";
 import { AlertTriangle, ChevronRight, Layers, Zap } from "lucide-react";
-import { type MouseEvent, memo, useEffect, useRef } from "react";
+import { createContext, type MouseEvent, memo, useContext } from "react";
 import { renameNode, resizeNode } from "../model/edits";
 import { MIN_WIDTH, type Row } from "../model/layout";
 import { isNote, titleOf } from "../model/shape";
@@ -21,8 +21,11 @@ import { TitleField } from "./TitleField";
 /** Below this zoom a node is a coloured card: its widgets and labels could not be read anyway. */
 export const FAR = 0.45;
 
+/** Whether one is so far away; told from above, so that a thousand nodes need not ask at each frame. */
+export const FarContext = createContext(false);
+
 export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<CardNode>) {
-  const far = useStore((state) => state.transform[2] < FAR);
+  const far = useContext(FarContext);
   const tab = activeTab().id;
   const run = useExec((state) => state.runs[tab]?.nodes[data.path]);
   const { node, shape } = data;
@@ -37,7 +40,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
     run?.state,
   ];
   const style = {
-    "--cat": node.color ?? categoryColour(shape),
+    "--cat": categoryColour(shape),
     ...(node.color ? { "--tint": node.color } : {}),
   } as React.CSSProperties;
   return (
@@ -45,10 +48,10 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
       {shape.kind === "reroute" ? (
         <span className="reroute-dot grip" style={{ color: socketColour(shape.outputs[0]?.type ?? "*") }} />
       ) : null}
-      {shape.kind !== "reroute" && <Head id={id} data={data} run={run} />}
+      {shape.kind !== "reroute" && !far && <Head id={id} data={data} run={run} />}
       {!far && !node.collapsed && <Body data={data} run={run} id={id} />}
-      {far && !node.collapsed && shape.kind !== "reroute" && <Far data={data} />}
-      <Sockets data={data} />
+      {far && shape.kind !== "reroute" && <Far data={data} />}
+      {far ? <FarSockets data={data} /> : <Sockets data={data} />}
       {selected && !node.collapsed && shape.kind !== "reroute" && shape.kind !== "ends" && !far && (
         <NodeResizeControl
           className="resize"
@@ -244,16 +247,29 @@ function Sockets({ data }: { data: CardData }) {
   });
 }
 
+/** The points that links are drawn to, without what makes them handles: nothing is linked from so far away. */
+function FarSockets({ data }: { data: CardData }) {
+  const { layout, linked, node } = data;
+  return layout.handles
+    .filter((handle) => handle.side === "out" || linked.has(handle.id.slice(2)))
+    .map((handle) => (
+      <div
+        key={handle.id}
+        className={handle.side === "in" ? "far-socket target" : "far-socket source"}
+        data-handleid={handle.id}
+        data-nodeid={node.id}
+        data-handlepos={handle.side === "in" ? "left" : "right"}
+        style={{ left: handle.x, top: handle.y, color: socketColour(handle.type) }}
+      />
+    ));
+}
+
 /** A title that keeps its size on the screen, and the last picture. */
 function Far({ data }: { data: CardData }) {
-  const card = useRef<HTMLDivElement>(null);
-  const width = data.layout.width;
-  const zoom = useStore((state) => Math.round(state.transform[2] * 50) / 50);
-  useEffect(() => card.current?.style.setProperty("--zoom", String(Math.max(0.05, zoom))), [zoom]);
   const media = data.layout.rows.find((row) => row.kind === "media");
   return (
-    <div className="far-body" ref={card}>
-      {width * zoom >= 60 && <span className="far-title">{titleOf(data.node, data.shape)}</span>}
+    <div className="far-body grip">
+      <span className="far-title">{titleOf(data.node, data.shape)}</span>
       {media && (
         <Media node={data.node} shape={data.shape} path={data.path} style={{ top: media.y, height: media.height }} />
       )}

@@ -7,6 +7,14 @@ import { loadCatalogue, useLibrary } from "../store/library";
 import { togglePanel, useUi } from "../store/ui";
 import { TemplateCard } from "./TemplateCard";
 
+const FIRST = ["text_to_image", "image_to_image", "inpaint"];
+
+/** Three to begin with: the plainest where they are there. */
+function firstOf(templates: readonly Template[]): readonly Template[] {
+  const rank = ({ name }: Template) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  return [...templates].sort((a, b) => rank(a) - rank(b)).slice(0, 3);
+}
+
 /** What an empty canvas says: where to begin. */
 export function EmptyState({ ready }: { ready: boolean }) {
   const empty = useDocs((state) => docOf(activeTab(state)).root.nodes.size === 0 && activeTab(state).view.length === 0);
@@ -32,7 +40,7 @@ export function EmptyState({ ready }: { ready: boolean }) {
     <section className="empty" aria-label="Where to begin">
       <h1>Begin with a template</h1>
       <div className="cards">
-        {templates.slice(0, 3).map((one) => (
+        {firstOf(templates).map((one) => (
           <TemplateCard key={one.name} template={one} onPick={() => void openTemplate(one)} />
         ))}
       </div>

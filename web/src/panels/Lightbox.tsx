@@ -62,7 +62,11 @@ export default function Lightbox() {
   return (
     <Dialog.Root open onOpenChange={close}>
       <Dialog.Portal>
-        <Dialog.Content className="lightbox" aria-describedby={undefined} onKeyDown={keys}>
+        <Dialog.Content
+          className={info && entry ? "lightbox informed" : "lightbox"}
+          aria-describedby={undefined}
+          onKeyDown={keys}
+        >
           <Dialog.Title className="unseen">{item.image.filename}</Dialog.Title>
           <header>
             <span>
