@@ -56,7 +56,8 @@ class Book:
             try:
                 await asyncio.wait_for(self._told.wait(), within_s)
             except TimeoutError:
-                log.warning("no worker has told its nodes yet")
+                log.warning("no worker has told its nodes yet; going on without those of custom packs")
+                self._told.set()
         return await self.registry()
 
     @property

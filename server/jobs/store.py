@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -418,8 +418,6 @@ def _close_attempt(connection: sqlite3.Connection, job: str, at_ms: int, outcome
 
 
 def _placed(job: Job, ordinal: int) -> Job:
-    from dataclasses import replace  # noqa: PLC0415
-
     return replace(job, ordinal=ordinal)
 
 
