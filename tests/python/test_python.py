@@ -83,7 +83,7 @@ def test_script_of_a_workflow_runs_as_a_program(tmp_path: Path) -> None:
     script = tmp_path / "blue.py"
     script.write_text(to_script(read_prompt(CHECKERBOARD), Shapes(builtin()), "Blue"))
     environment = {"SFUMATO_BASE": str(tmp_path), "PYTHONPATH": str(Path(sfumato.__file__).parents[1])}
-    subprocess.run([sys.executable, str(script)], check=True, env=environment, timeout=200)
+    subprocess.run([sys.executable, str(script)], check=True, env=environment, timeout=280)
     (picture,) = (tmp_path / "output").iterdir()
     opened = open_workflow(picture.read_bytes(), builtin())
     assert diff(read_prompt(CHECKERBOARD), read_prompt(opened.prompt)) == []
