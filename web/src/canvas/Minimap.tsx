@@ -3,6 +3,7 @@ import { memo, useEffect, useMemo, useRef } from "react";
 import { type Box, bounds } from "../model/edits";
 import { useExec } from "../store/exec";
 import { theFlow } from "../store/focus";
+import { useUi } from "../store/ui";
 import { categoryColour } from "./category";
 import type { AnyNode } from "./derive";
 
@@ -16,6 +17,7 @@ export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly A
   const [x, y, zoom] = useStore((state) => state.transform);
   const width = useStore((state) => state.width);
   const height = useStore((state) => state.height);
+  useUi((state) => state.theme); // drawn again in the other theme's colours
   const running = useExec((state) => {
     const states = state.runs[tab]?.nodes ?? {};
     return Object.keys(states).find((id) => states[id]?.state === "running");
