@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = table(prompted, pictures)
     print(as_text(rows))
     if asked.json:
-        report = [{"kind": row.kind, "count": row.count, **row.shares} for row in rows]
+        report = [{"kind": row.kind, "pictures": row.count, **row.shares} for row in rows]
         asked.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if asked.grid:
         right = [matches(describe(p), one.facts).everything for one, p in zip(prompted, pictures, strict=True)]

@@ -31,8 +31,8 @@ class Lengths:
     """How many steps each stage gets in all."""
 
     vae: int = 4000
-    text: int = 1500
-    unet: int = 6000
+    text: int = 3500
+    unet: int = 4000
 
 
 class GateMissedError(RuntimeError):
