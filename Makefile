@@ -74,7 +74,7 @@ soak: $(VENV)/.dev chromium ## The long fault, fuzz and soak suites
 	$(PYTEST) -m soak $(ARGS)
 
 starter: $(VENV)/.dev ## Train the bundled model from nothing (hours on a CPU, resumable)
-	$(BIN)/python -m nodes.starter.train all $(ARGS)
+	$(BIN)/python -m nodes.starter.train $(ARGS)
 
 starter-score: $(VENV)/.dev ## Score the bundled model on held-out prompts
 	$(BIN)/python -m nodes.starter.score $(ARGS)
