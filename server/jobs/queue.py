@@ -616,4 +616,5 @@ def _missing(outputs: Json, exists: Callable[[Json], bool]) -> str:
 
 
 def _previews(job: Job) -> bool:
-    return job.request.extra.get("preview_method", "default") not in ("none", None)
+    # As in ComfyUI, previews come to who asks: some clients take every binary message for a result.
+    return job.request.extra.get("preview_method") in ("auto", "latent2rgb", "taesd")

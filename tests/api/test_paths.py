@@ -56,13 +56,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
     outside = tmp_path_factory.mktemp("outside")
     base = prepare(outside / "base")
     (base / "user").mkdir()
-    for folder in (outside, base, base / "user"):
+    secrets = outside / "secrets"
+    secrets.mkdir()
+    for folder in (outside, secrets, base, base / "user"):
         (folder / "canary.png").write_bytes(SECRET)
         (folder / "canary.json").write_bytes(b'{"canary":"CANARY-8d1f"}')
     for place in ("input", "output", "temp", "user/default", "models/loras", "models/checkpoints"):
         (base / place / "sub").mkdir(parents=True)
-        os.symlink(outside, base / place / "link")
-        os.symlink(outside / "canary.png", base / place / "link.png")
+        os.symlink(secrets, base / place / "link")
+        os.symlink(secrets / "canary.png", base / place / "link.png")
     found = Running(base, {"custom_nodes": True}).start()
     yield found
     found.stop()
