@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
 from aiohttp import web
 
 Json = Mapping[str, Any]
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def answer(value: Any, status: int = 200) -> web.Response:
@@ -39,11 +41,18 @@ class Refused(Exception):  # noqa: N818
 async def json_body(request: web.Request) -> Any:
     """The body as JSON. Refuses what is none, or nests too deep."""
     try:
-        return json.loads(await request.read(), parse_constant=_no_constant)
-    except (ValueError, UnicodeDecodeError) as error:
+        data = await request.read()
+        body: object = json.loads(data, parse_constant=_no_constant)
+        if _SURROGATE.search(data):
+            # Half of a pair is legal in JSON and in no file, database or socket that it would reach.
+            json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        refuse(400, "The body holds half of a surrogate pair, which is no text.", type="invalid_text")
+    except ValueError as error:
         refuse(400, f"The body is no JSON: {error}.", type="invalid_json")
     except RecursionError:
         refuse(400, "The body nests too deep.", type="invalid_json")
+    return body
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:

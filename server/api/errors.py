@@ -40,6 +40,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem(400, str(error))
     except StoreFull as error:
         return problem(507, f"Nothing was accepted: {error}", type="disk_full")
+    except UnicodeError:
+        return problem(
+            400, "The request holds text that is no Unicode (half of a surrogate pair).", type="invalid_text"
+        )
     except OSError as error:
         return _os_error(request, error)
     except Exception:

@@ -352,6 +352,13 @@ class Store:
             error = StoreFull(f"{self.path.name} cannot be written: {failure}.")
             error.__cause__ = failure
             self._roll_back()
+        except Exception as failure:  # noqa: BLE001 -- the writing thread outlives whatever it is given
+            self._roll_back()
+            if len(batch) > 1:  # only the write that cannot be done fails, not those that happened to stand beside it
+                for op in batch:
+                    self._write([op])
+                return
+            error = failure
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_resolve, batch, results, error)
 

@@ -58,7 +58,6 @@ NODES = {
         "class blank": {"class_type": " ", "inputs": {}},
         "class long": {"class_type": "x" * 100_000, "inputs": {}},
         "class dunder": {"class_type": "__class__", "inputs": {}},
-        "class surrogate": {"class_type": "\ud800", "inputs": {}},
         "inputs null": {"class_type": "ToyShow", "inputs": None},
         "inputs list": {"class_type": "ToyShow", "inputs": [1]},
         "inputs text": {"class_type": "ToyShow", "inputs": "x"},
@@ -184,7 +183,6 @@ HARMLESS = {
     "link slot text",
     "link slot true",
     "link three long",
-    "node class surrogate",
     "value 1e400",
     "value empty text",
     "value hex",
@@ -288,3 +286,12 @@ def test_numbers_of_the_query_are_checked(shared: Running) -> None:
     ):
         assert shared.ask("GET", path).status == 400, path
     assert shared.ask("GET", "/api/jobs?offset=-5").status == 200
+
+
+def test_half_a_character_is_refused_and_takes_nothing_down(shared: Running) -> None:
+    reply = shared.ask("POST", "/prompt", {"prompt": show(1, x={"class_type": "ToyNumber", "inputs": {"a": "\ud800"}})})
+    assert reply.status == 400
+    assert reply.json["error"]["type"] == "invalid_text"
+    whole = shared.ask("POST", "/prompt", {"prompt": show(1, x={**ONE, "_meta": {"title": "\U0001f600"}})})
+    assert whole.status == 200, whole.body
+    assert shared.ended(whole.json["prompt_id"])["state"] == "done"
