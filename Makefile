@@ -39,8 +39,10 @@ run: $(VENV)/.runtime ## Draw workflows/text_to_image.json (or WORKFLOW=...) and
 serve: $(VENV)/.runtime ## Serve the editor on http://127.0.0.1:8188
 	@$(BIN)/sfumato serve $(ARGS)
 
+# The browser's driver keeps an event loop in its process, so those tests have one of their own.
 test: lint check-web chromium ## Everything that must hold: linters, types, Python, web and browser tests
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -m "not soak and not e2e" $(ARGS)
+	$(PYTEST) -m "e2e and not soak" tests/e2e $(ARGS)
 
 lint: $(VENV)/.dev ## Ruff, pyright, import contracts
 	$(BIN)/ruff check .
