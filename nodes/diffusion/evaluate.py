@@ -109,7 +109,7 @@ class Evaluator:
         batch = part if count == 1 else part.repeat(count, *(1,) * (part.ndim - 1))
         scaled = self._prediction.scale_input(batch, sigma)
         timestep = torch.full((len(batch),), self._prediction.levels.timestep(sigma), device=x.device)
-        inputs = self._inputs_of(group, x)
+        inputs = replace(self._inputs_of(group, x), sigma=sigma)
         if changes:
             inputs = replace(inputs, extras={**(inputs.extras or {}), **changes})
         if group.hints and self._controls is not None:
@@ -137,6 +137,7 @@ class Evaluator:
             time_ids=self._time_ids(pieces, x, samples),
             concat=self._concat(group, x),
             extras=extras or None,
+            sides=tuple(piece.side for piece in pieces),
         )
 
     def _time_ids(self, pieces: Sequence[Piece], x: Tensor, samples: int) -> Tensor | None:

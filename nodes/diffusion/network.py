@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Inputs:
 
     `context` [B,T,D]; `pooled` [B,P] with `time_ids` [B,6] for families that take them; `concat` [B,C',h,w] joins x on
     the channel axis; `residuals` are ControlNet outputs already summed: down-block list and the middle block's.
+    `sides` says whose the batch is, a name for each of its equal parts in order, and `sigma` the noise level.
     """
 
     context: Tensor | None
@@ -74,6 +75,25 @@ class Inputs:
     mid_residual: Tensor | None = None
     adapter_residuals: Sequence[Tensor] | None = None
     extras: Mapping[str, object] | None = None
+    sides: tuple[str, ...] = ()
+    sigma: float = 0.0
+
+
+SELF_ATTENTION = "self_attention"
+"""Among the extras: "values" asks for the middle without self-attention, where each place keeps its own value."""
+
+SKIPPED_BLOCKS = "skipped_blocks"
+"""Among the extras: numbers of transformer blocks to leave out."""
+
+WATCH = "watch"
+"""Among the extras: a `Watched` to note the middle's self-attention in."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """How much attention each place of the middle gets from all others, [B,h,w] for each side."""
+
+    attention: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Network(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nodes.diffusion import families
-from nodes.diffusion.guidance import hooks_named
+from nodes.diffusion.guidance_changes import hooks_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ def hooks(model: Model) -> Hooks:
     return hooks_named((name, dict(parameters)) for name, parameters in model.option(_GUIDANCE, ()))
 
 
-def with_guidance(model: Model, name: str, **parameters: float) -> Model:
+def with_guidance(model: Model, name: str, **parameters: object) -> Model:
     """A handle with one more change to guidance, after those it has."""
     return model.with_option(_GUIDANCE, (*model.option(_GUIDANCE, ()), (name, tuple(parameters.items()))))
 

@@ -9,7 +9,7 @@ import torch
 
 from nodes.diffusion import noise as noises
 from nodes.diffusion.evaluate import Evaluator
-from nodes.diffusion.guidance import NO_HOOKS, CfgGuide
+from nodes.diffusion.guidance import NO_HOOKS, NOTHING, CfgGuide
 from nodes.diffusion.prediction import prediction as prediction_of
 from nodes.diffusion.regions import place
 from nodes.diffusion.samplers import Run, algorithm
@@ -94,7 +94,7 @@ def run(
     controls: Controls | None = None,
     parametrization: Parametrization | None = None,
 ) -> Sampled:
-    """A sampling run under any guide, whose sides' conditionings are given by name.
+    """A sampling run under any guide, whose sides' conditionings are given by name; its hooks may add to them.
 
     `check` is called before the network is asked, and may raise to end the run. `parametrization` overrides the
     network's own. Raises ValueError when latent, noise and network do not fit.
@@ -116,7 +116,7 @@ def run(
     levels: list[float] = sigmas.tolist()
 
     evaluator = Evaluator(network, prediction, controls=controls, latent=start, mask=mask)
-    sides = place(conditionings, start.shape, prediction, device)
+    sides = place({**conditionings, **guide.hooks.sides}, start.shape, prediction, device)
     denoise = _Guided(evaluator, guide, sides, check)
     if mask is not None:
         kept = noises.initial(noise.shape, (seed + 1) % 2**64).to(device) if chosen.fresh_mask_noise else noise
@@ -194,12 +194,16 @@ class _Guided:
     def _predictions(self, x: Tensor, sigma: float, wanted: Sequence[str]) -> dict[str, Tensor]:
         if self._check is not None:
             self._check()
-        names = [name for name in dict.fromkeys(wanted) if name in self._sides]
-        return dict(zip(names, self._evaluator(x, sigma, [self._sides[name] for name in names]), strict=True))
+        hooks = self._guide.hooks
+        names = [name for name in dict.fromkeys((*wanted, *hooks.sides)) if name in self._sides]
+        sides = [self._sides[name] for name in names]
+        return dict(zip(names, self._evaluator(x, sigma, sides, hooks.changes), strict=True))
 
     def _guided(self, x: Tensor, sigma: float, found: Mapping[str, Tensor]) -> Tensor:
-        def ask(side: str, changes: Mapping[str, object]) -> Tensor:
-            return self._evaluator(x, sigma, [self._sides[side]], changes)[0]
+        here = x
+
+        def ask(side: str, changes: Mapping[str, object] = NOTHING, *, x: Tensor | None = None) -> Tensor:
+            return self._evaluator(here if x is None else x, sigma, [self._sides[side]], changes)[0]
 
         return self._guide.guided(x, sigma, found, self._evaluator.prediction, ask)
 

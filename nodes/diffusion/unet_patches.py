@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nodes.diffusion import frequencies
-from nodes.diffusion.guidance import SELF_ATTENTION
+from nodes.diffusion.network import SELF_ATTENTION
 from nodes.diffusion.unet import UNet
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ import torch
 
 from nodes.diffusion import families, schedules
 from nodes.diffusion import noise as noises
-from nodes.diffusion.guidance import NO_HOOKS, Hooks, hooks_named
+from nodes.diffusion.guidance import NO_HOOKS, Hooks
+from nodes.diffusion.guidance_changes import hooks_named
 from nodes.diffusion.network import Inputs
 from nodes.diffusion.prediction import prediction
 from nodes.diffusion.sample import sample

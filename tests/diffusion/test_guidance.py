@@ -1,21 +1,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.guidance import (
-    Guess,
+from nodes.diffusion.guidance import NOTHING, Guess, cfg, perpendicular
+from nodes.diffusion.guidance_changes import (
     by_frequency,
-    cfg,
     damped,
     hooks_named,
     mahiro,
     no_longer,
-    perpendicular,
     renormed,
     rescaled,
     scaled_noise,
@@ -28,7 +27,7 @@ SD = prediction(Parametrization())
 SIGMA = 3.0
 
 
-def unasked(side: str, changes: object) -> Tensor:
+def unasked(side: str, changes: Mapping[str, object] = NOTHING, *, x: Tensor | None = None) -> Tensor:
     raise AssertionError("nothing more has to be asked")
 
 
