@@ -73,7 +73,7 @@ class Hooks:
     after: tuple[After, ...] = ()
     needs_uncond: bool = False
     sides: Mapping[str, Conditioning] = field(default_factory=dict)
-    changes: Mapping[str, object] = NOTHING
+    changes: Mapping[str, object] = field(default_factory=dict)
 
     def guided(self, guess: Guess) -> Tensor:
         """x0 with all changes."""
