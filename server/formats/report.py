@@ -16,7 +16,7 @@ from server.formats.shapes import Shapes
 
 @dataclass(frozen=True, slots=True)
 class UnknownNode:
-    """A node type that is not ours: where it is used, its pack if the file names it, and our most similar one."""
+    """A node type that is not ours: where it is used, its pack if that is known, and our most similar one."""
 
     type: str
     nodes: tuple[str, ...]
@@ -80,7 +80,8 @@ def _unknown(prompt: Prompt, raw: list[Mapping[str, Any]], shapes: Shapes) -> It
             used.setdefault(node["class_type"], []).append(name)
     packs = {str(node.get("type")): _pack(node) for node in raw}
     for kind, names in used.items():
-        yield UnknownNode(kind, tuple(names), packs.get(kind), shapes.nearest(kind))
+        shape = shapes.get(kind)
+        yield UnknownNode(kind, tuple(names), packs.get(kind) or (shape and shape.pack), shapes.nearest(kind))
 
 
 def _pack(node: Mapping[str, Any]) -> str | None:

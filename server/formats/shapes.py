@@ -1,7 +1,7 @@
 """What a node looks like to a file: its inputs in order, which of them are widgets, and its outputs.
 
-Ours come from the node registry. For ComfyUI's nodes that are not among ours, known_nodes.json holds the same facts, so
-that files which use them still open, convert and show.
+Ours come from the node registry. For ComfyUI's nodes that are not among ours, known_nodes.json holds the same facts, and
+pack_nodes.json those of nodes of widely used packs, by pack: so that files which use them still open, convert and show.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class NodeShape:
     outputs: tuple[tuple[str, str], ...]
     terminal: bool = False
     ours: bool = True
+    pack: str | None = None
 
     def input(self, name: str) -> InputShape | None:
         """The input of this name; `images.3` finds the growing input `images`."""
@@ -74,7 +75,14 @@ class NodeShape:
 
 @cache
 def _known_nodes() -> Mapping[str, Any]:
-    text = resources.files("server.formats").joinpath("known_nodes.json").read_text("utf-8")
+    """Facts by node type. A pack's nodes say which pack that is."""
+    packs: Mapping[str, Mapping[str, Any]] = _facts_file("pack_nodes.json")
+    of_packs = {kind: {**facts, "pack": pack} for pack, nodes in packs.items() for kind, facts in nodes.items()}
+    return {**of_packs, **_facts_file("known_nodes.json")}
+
+
+def _facts_file(name: str) -> Mapping[str, Any]:
+    text = resources.files("server.formats").joinpath(name).read_text("utf-8")
     return cast("Mapping[str, Any]", json.loads(text))
 
 
@@ -143,6 +151,7 @@ def _known_shape(node_type: str, facts: Mapping[str, Any]) -> NodeShape:
         tuple((name, kind) for name, kind in facts["out"]),
         facts.get("terminal", False),
         ours=False,
+        pack=facts.get("pack") or None,
     )
 
 
