@@ -1,7 +1,7 @@
 """What a node looks like to a file: its inputs in order, which of them are widgets, and its outputs.
 
-Ours come from the node registry. For ComfyUI's nodes that are not among ours, known_nodes.json holds the same facts, and
-pack_nodes.json those of nodes of widely used packs, by pack: so that files which use them still open, convert and show.
+Ours come from the node registry. For ComfyUI's nodes that are not among ours, known_nodes.json holds the same facts,
+and pack_nodes.json those of widely used packs, by pack: so that files which use them still open, convert and show.
 """
 
 from __future__ import annotations

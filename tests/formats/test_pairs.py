@@ -1,7 +1,7 @@
 """Both halves of a picture: the editor's file, converted, is what the browser sent to be run.
 
-The halves are as browsers of several years wrote them. Where ours differs from the API half, the case says where and why;
-any other difference fails.
+The halves are as browsers of several years wrote them. Where ours differs from the API half, the case says where and
+why; any other difference fails.
 """
 
 from __future__ import annotations
