@@ -58,6 +58,8 @@ def _fields_in_order(item: Item, shape: NodeShape | None) -> tuple[InputShape, .
     forced = tuple(i for i in shape.inputs if i.plain)
     if len(forced) > len(widgets) and _slots(forced) == len(item.values) != _slots(widgets):
         return forced  # files of before 2025 kept a place for fields that are always sockets
+    if shape.pack is not None and len(item.values) not in (len(widgets), _slots(widgets)):
+        return listed  # packs add fields in the middle: what another version meant by a place is not known
     return widgets
 
 

@@ -20,6 +20,7 @@ from tests.formats.documents import LOADER, Json, item, sheet, subgraph, text_to
 BUTTON = "the name of the upload button, which no node takes"
 FOREIGN = "an extension's own field on a node whose type has no such input"
 UNLINKED = "a field turned into a socket without a link: its value is kept rather than dropped, so the node can run"
+OTHER_VERSION = "the file holds another number of values than the pack's node has fields: whose they are is a guess"
 NAMELESS = "a node of an unknown pack, in a file that does not say which field a value is for"
 
 
@@ -146,6 +147,12 @@ PAIRS = [
                 "BboxDetectorForEach", threshold=0.5, dilation=10, crop_factor=4, bbox_model=["3", 0], image=["4", 0]
             ),
         },
+    ),
+    Pair(
+        "node of a pack in a version that has other fields",
+        sheet([item(1, "Text Multiline", ["a cat", 3, "more"], outs=("STRING",))], []),
+        {"1": ran("Text Multiline", text="a cat", lines=3, rest="more")},
+        {("1", "text"): OTHER_VERSION, ("1", "lines"): OTHER_VERSION, ("1", "rest"): OTHER_VERSION},
     ),
     Pair(
         "node of a pack nobody knows",
