@@ -1,4 +1,4 @@
-"""What a model predicts and how it is guided: changes to the handle, none to the weights."""
+"""What a model predicts, and over which noise levels: changes to the handle, none to the weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from nodes.types import Model
 from nodes.widgets import Choice, Range, Spare
 
 _ADVANCED = "advanced/model"
-_GUIDANCE = "advanced/guidance"
 
 _Shift = Annotated[float, Range(0.0, 100.0, step=0.01)]
 _Level = Annotated[float, Range(0.0, 1000.0, step=0.001)]
@@ -111,65 +110,6 @@ def model_sampling_flux(
     slope = (max_shift - base_shift) / (_LARGE_PICTURE - _SMALL_PICTURE)
     mu = (width * height / 256) * slope + base_shift - slope * _SMALL_PICTURE
     return options.with_parametrization(model, kind="flow", levels="flux", shift=mu, multiplier=1.0)
-
-
-@node(id="RescaleCFG", category=_ADVANCED)
-def rescale_cfg(*, model: Model, multiplier: Annotated[float, Range(0.0, 1.0, step=0.01)] = 0.7) -> Model:
-    """Bring the contrast of strong guidance back towards that of the condition; for v-prediction models."""
-    return options.with_guidance(model, "rescale_cfg", multiplier=multiplier)
-
-
-@node(id="RenormCFG", category=_ADVANCED)
-def renorm_cfg(
-    *,
-    model: Model,
-    cfg_trunc: Annotated[float, Range(0.0, 100.0, step=0.01)] = 100.0,
-    renorm_cfg: Annotated[float, Range(0.0, 100.0, step=0.01)] = 1.0,
-) -> Model:
-    """Guide only below a noise level, and bound what guidance gives by the length of the condition."""
-    return options.with_guidance(model, "renorm_cfg", until=cfg_trunc, limit=renorm_cfg)
-
-
-@node(id="CFGZeroStar", category=_GUIDANCE, outputs=("patched_model",))
-def cfg_zero_star(*, model: Model) -> Model:
-    """CFG-Zero*: guide from the nearest multiple of the negative."""
-    return options.with_guidance(model, "zero_star")
-
-
-@node(id="CFGNorm", category=_GUIDANCE, experimental=True, outputs=("patched_model",))
-def cfg_norm(*, model: Model, strength: Annotated[float, Range(0.0, 100.0, step=0.01)] = 1.0) -> Model:
-    """Keep guidance from making any pixel longer than the condition has it."""
-    return options.with_guidance(model, "cfg_norm", strength=strength)
-
-
-@node(id="Mahiro", title="Mahiro CFG", category="_for_testing", experimental=True, outputs=("patched_model",))
-def mahiro(*, model: Model) -> Model:
-    """Follow the direction of the positive more than its difference from the negative."""
-    return options.with_guidance(model, "mahiro")
-
-
-@node(id="TCFG", title="Tangential Damping CFG", category=_GUIDANCE, outputs=("patched_model",))
-def tcfg(*, model: Model) -> Model:
-    """Keep of the negative only what it has in common with the positive."""
-    return options.with_guidance(model, "tangential_damping")
-
-
-@node(id="Epsilon Scaling", category="model_patches/unet")
-def epsilon_scaling(*, model: Model, scaling_factor: Annotated[float, Range(0.5, 1.5, step=0.001)] = 1.005) -> Model:
-    """Make the noise that is found a little smaller, against the drift of long sampling."""
-    return options.with_guidance(model, "epsilon_scaling", factor=scaling_factor)
-
-
-@node(id="FreSca", category="_for_testing", experimental=True)
-def fresca(
-    *,
-    model: Model,
-    scale_low: Annotated[float, Range(0.0, 10.0, step=0.01)] = 1.0,
-    scale_high: Annotated[float, Range(0.0, 10.0, step=0.01)] = 1.25,
-    freq_cutoff: Annotated[int, Range(1, 10_000, step=1)] = 20,
-) -> Model:
-    """Scale the low and the high frequencies of guidance apart."""
-    return options.with_guidance(model, "frequencies", low=scale_low, high=scale_high, cutoff=freq_cutoff)
 
 
 @node(id="DifferentialDiffusion", title="Differential Diffusion", category="_for_testing", experimental=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from nodes.define import Context, node
 from nodes.diffusion import noise as noises
-from nodes.diffusion import options, preview, schedules
+from nodes.diffusion import options, preview, schedules, unclip
 from nodes.diffusion import sample as sampling
+from nodes.diffusion.compiled import compiled
 from nodes.diffusion.guidance import CfgGuide, DualGuide, PerpNegGuide
 from nodes.diffusion.prediction import prediction
 from nodes.diffusion.samplers import NAMES as SAMPLERS
@@ -285,8 +286,9 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
     parametrization = options.parametrization(model)
     with (
         weights.network(model) as unet,
-        patched(unet, options.unet_patches(model)) as network,
-        weights.controls(sides.values()) as controls,
+        compiled(unet, options.compiler(model)) as translated,
+        patched(translated, options.unet_patches(model), sides) as network,
+        weights.controls([*sides.values(), *guide.hooks.sides.values()]) as controls,
     ):
         start = sampling.fit_empty(latent.samples, network.latent_format)
         return sampling.run(

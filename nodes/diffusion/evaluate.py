@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nodes.diffusion.network import Inputs, Residuals
+from nodes.diffusion.regions import fit_batch
 from nodes.diffusion.vae import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -129,11 +130,11 @@ class Evaluator:
         pieces, samples = group.pieces, len(x)
         tokens = [piece.cond.tokens for piece in pieces if piece.cond.tokens is not None]
         pooled = [piece.cond.pooled for piece in pieces if piece.cond.pooled is not None]
-        context = same_length([_batched(t, samples).to(x.device, torch.float32) for t in tokens]) if tokens else None
+        context = same_length([fit_batch(t, samples).to(x.device, torch.float32) for t in tokens]) if tokens else None
         extras = {k: v for k, v in pieces[0].cond.extras.items() if k not in _OURS}
         return Inputs(
             context=context,
-            pooled=torch.cat([_batched(p, samples).to(x.device, torch.float32) for p in pooled]) if pooled else None,
+            pooled=torch.cat([fit_batch(p, samples).to(x.device, torch.float32) for p in pooled]) if pooled else None,
             time_ids=self._time_ids(pieces, x, samples),
             concat=self._concat(group, x),
             extras=extras or None,
@@ -237,14 +238,6 @@ def same_length(contexts: Sequence[Tensor]) -> Tensor:
     return torch.cat([context.repeat(1, length // context.shape[1], 1) for context in contexts])
 
 
-def _batched(tensor: Tensor, samples: int) -> Tensor:
-    """`samples` rows: those there are, over and over."""
-    if len(tensor) == samples:
-        return tensor
-    times = math.ceil(samples / len(tensor))
-    return tensor.repeat(times, *(1,) * (tensor.ndim - 1))[:samples]
-
-
 def _fit_to(tensor: Tensor | None, x: Tensor) -> Tensor:
     """The tensor at the size and batch of x, on its device."""
     if tensor is None:
@@ -252,7 +245,7 @@ def _fit_to(tensor: Tensor | None, x: Tensor) -> Tensor:
     tensor = tensor.to(x.device, torch.float32)
     if tensor.shape[-2:] != x.shape[-2:]:
         tensor = torch.nn.functional.interpolate(tensor, x.shape[-2:], mode="bilinear", align_corners=False)
-    return _batched(tensor, len(x))
+    return fit_batch(tensor, len(x))
 
 
 def _sizes_of(piece: Piece, shape: Sequence[int], downscale: int, *, refiner: bool) -> list[float]:
@@ -280,7 +273,7 @@ def _mixed(x: Tensor, answers: Sequence[tuple[Piece, Tensor]]) -> Tensor:
         return answers[0][1]
     total, weights = torch.zeros_like(x), torch.full_like(x[:, :1], _NOTHING)
     for piece, x0 in answers:
-        weight = piece.weight if isinstance(piece.weight, float | int) else _batched(piece.weight, len(x))
+        weight = piece.weight if isinstance(piece.weight, float | int) else fit_batch(piece.weight, len(x))
         if piece.box is None:
             total += x0 * weight
             weights += weight

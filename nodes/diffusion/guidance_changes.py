@@ -121,7 +121,7 @@ def by_frequency(low: float, high: float, cutoff: int) -> Before:
 
 
 def rescaled_score(k: float, spread: float) -> After:
-    """The score scaled by k at low noise, and not at all at high. Temporal score rescaling, arXiv:2510.01184, eq. 9."""
+    """The score scaled by k at low noise, and not at all at high. Temporal score rescaling, arXiv:2510.01184."""
 
     def after(guess: Guess, x0: Tensor) -> Tensor:
         signal = 1 - guess.sigma if guess.prediction.is_flow else 1.0
@@ -135,7 +135,7 @@ def rescaled_score(k: float, spread: float) -> After:
 def projected(eta: float, norm_threshold: float, momentum: float) -> Before:
     """The guidance remembered from step to step, bounded, and only `eta` of it along the condition.
 
-    Adaptive projected guidance, arXiv:2410.02416, algorithm 1; the condition itself stays as it is.
+    Adaptive projected guidance, arXiv:2410.02416; the condition itself stays as it is.
     """
     average: Tensor | None = None
     last = math.inf
@@ -193,7 +193,7 @@ def perturbed_attention(scale: float) -> After:
 
 
 def self_attention(scale: float, blur_sigma: float) -> Hooks:
-    """Guidance away from x0 with what the network attends to blurred. SAG, arXiv:2210.00939, algorithm 1."""
+    """Guidance away from x0 with what the network attends to blurred. SAG, arXiv:2210.00939."""
     watched = Watched()
 
     def after(guess: Guess, x0: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
+
 from nodes.diffusion import families
 from nodes.diffusion.guidance_changes import hooks_named
 
@@ -22,6 +24,8 @@ _PARAMETRIZATION = "parametrization"
 _GUIDANCE = "guidance"
 _DIFFERENTIAL = "differential_diffusion"
 _UNET = "unet_patches"
+_DTYPE = "dtype"
+_COMPILER = "compiler"
 
 
 def parametrization(model: Model) -> Parametrization:
@@ -71,11 +75,32 @@ def mask_hook(model: Model, prediction: Prediction, sigmas: Tensor) -> Callable[
     return differential
 
 
-def with_unet_patch(model: Model, name: str, **parameters: float) -> Model:
+def with_unet_patch(model: Model, name: str, **parameters: object) -> Model:
     """A handle with one more change to how the UNet computes, after those it has."""
     return model.with_option(_UNET, (*model.option(_UNET, ()), (name, tuple(parameters.items()))))
 
 
-def unet_patches(model: Model) -> list[tuple[str, Mapping[str, float]]]:
+def unet_patches(model: Model) -> list[tuple[str, Mapping[str, object]]]:
     """The changes to how the UNet computes that the handle names."""
     return [(name, dict(parameters)) for name, parameters in model.option(_UNET, ())]
+
+
+def with_dtype(model: Model, dtype: str | None) -> Model:
+    """A handle whose network computes in this precision; None leaves it to the device."""
+    return model.with_option(_DTYPE, dtype)
+
+
+def dtype(model: Model) -> torch.dtype | None:
+    """The precision that the handle asks for."""
+    names = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+    return names.get(model.option(_DTYPE))
+
+
+def with_compiler(model: Model, backend: str) -> Model:
+    """A handle whose network is compiled by this backend of torch.compile."""
+    return model.with_option(_COMPILER, backend)
+
+
+def compiler(model: Model) -> str | None:
+    """The backend that compiles the network, if any does."""
+    return model.option(_COMPILER)

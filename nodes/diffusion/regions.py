@@ -84,6 +84,14 @@ def place(
     return sides
 
 
+def fit_batch(tensor: Tensor, samples: int) -> Tensor:
+    """`samples` rows of a tensor: those there are, over and over."""
+    if len(tensor) == samples:
+        return tensor
+    times = -(-samples // len(tensor))
+    return tensor.repeat(times, *(1,) * (tensor.ndim - 1))[:samples]
+
+
 def _piece(cond: Cond, side: str, size: tuple[int, int], prediction: Prediction, device: torch.device) -> Piece:
     mask = None if cond.mask is None else _fitted(cond.mask.to(device, torch.float32), size)
     box = None if cond.area is None else _box(cond.area, size)

@@ -7,68 +7,77 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nodes.diffusion import frequencies
-from nodes.diffusion.network import SELF_ATTENTION
+from nodes.diffusion.network import SELF_ATTENTION, SKIPPED_BLOCKS, WATCH
 from nodes.diffusion.unet import UNet
+from nodes.diffusion.unet_attention import (
+    Call,
+    merged_tokens,
+    normalized_guidance,
+    skipping,
+    tiled,
+    values_only,
+    watching,
+)
+from nodes.diffusion.unet_downscale import downscaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
     from nodes.diffusion.network import Inputs
+    from nodes.types import Conditioning
+
+NO_SIDES: Mapping[str, Conditioning] = MappingProxyType({})
 
 
 @contextmanager
-def patched(network: UNet, patches: Iterable[tuple[str, Mapping[str, float]]]) -> Iterator[UNet]:
+def patched(
+    network: UNet,
+    patches: Iterable[tuple[str, Mapping[str, Any]]],
+    sides: Mapping[str, Conditioning] = NO_SIDES,
+) -> Iterator[UNet]:
     """The network with named patches, in order, for as long as the context lasts.
 
-    It also obeys what guidance asks of its attention. Raises KeyError for a name that is not in PATCHES.
+    It also obeys what guidance asks of its attention. `sides` are the run's conditionings. Raises KeyError for a name
+    that is not in PATCHES.
     """
+    call = Call(sides)
     with ExitStack() as stack:
         for name, parameters in patches:
-            for handle in PATCHES[name](network.module, **parameters):
+            for handle in PATCHES[name](network.module, call, **parameters):
                 stack.callback(handle.remove)
-        yield _Perturbable(network)
+        yield _Obedient(network, call)
 
 
-class _Perturbable(UNet):
-    """The same UNet, leaving out the middle's self-attention in calls that ask for it."""
+class _Obedient(UNet):
+    """The same UNet, which tells its hooks what it is asked, and does what guidance wants changed in a call."""
 
-    def __init__(self, unet: UNet) -> None:
+    def __init__(self, unet: UNet, call: Call) -> None:
         vars(self).update(vars(unet))
+        self._call = call
 
     def __call__(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
-        if not inputs.extras or inputs.extras.get(SELF_ATTENTION) != "values":
+        self._call.inputs = inputs
+        with ExitStack() as stack:
+            for enter in self._call.around:
+                stack.enter_context(enter())
+            for wanted in self._wanted(inputs):
+                stack.enter_context(wanted)
             return super().__call__(x, timestep, inputs)
-        with _values_only(self.module):
-            return super().__call__(x, timestep, inputs)
+
+    def _wanted(self, inputs: Inputs) -> Iterator[AbstractContextManager[None]]:
+        extras: Mapping[str, Any] = inputs.extras or {}
+        if extras.get(SELF_ATTENTION) == "values":
+            yield values_only(self.module)
+        if SKIPPED_BLOCKS in extras:
+            yield skipping(self.module, extras[SKIPPED_BLOCKS])
+        if WATCH in extras:
+            yield watching(self.module, extras[WATCH], inputs.sides)
 
 
-@contextmanager
-def _values_only(module: Any) -> Iterator[None]:
-    """While inside, every place in the middle block attends to itself alone. PAG, arXiv:2403.17377."""
-    layers = [block.attn1 for attention in module.mid_block.attentions for block in attention.transformer_blocks]
-    kept = [layer.processor for layer in layers]
-    try:
-        for layer in layers:
-            layer.processor = _Values()
-        yield
-    finally:
-        for layer, processor in zip(layers, kept, strict=True):
-            layer.processor = processor
-
-
-class _Values:
-    """An attention processor whose attention map is the identity."""
-
-    def __call__(self, attn: Any, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
-        out = attn.to_v(hidden_states)
-        for layer in attn.to_out:
-            out = layer(out)
-        return out
-
-
-def freeu(module: Any, *, b1: float, b2: float, s1: float, s2: float, version: float) -> Iterator[Any]:
+def freeu(module: Any, _: Call, *, b1: float, b2: float, s1: float, s2: float, version: float) -> Iterator[Any]:
     """FreeU: stronger backbone, weaker low frequencies of the skips, on the two coarsest widths. arXiv:2309.11497."""
     width = module.config["block_out_channels"][0]
     scales = {width * 4: (b1, s1), width * 2: (b2, s2)}
@@ -101,5 +110,13 @@ def _where_active(h: Tensor) -> Tensor:
     return (mean - low) / (high - low)
 
 
-PATCHES: MappingProxyType[str, Callable[..., Iterator[Any]]] = MappingProxyType({"freeu": freeu})
-"""Patches by name; each takes the module and its parameters, and gives the handles that remove its hooks."""
+PATCHES: MappingProxyType[str, Callable[..., Iterator[Any]]] = MappingProxyType(
+    {
+        "freeu": freeu,
+        "tiled": tiled,
+        "merged_tokens": merged_tokens,
+        "normalized_guidance": normalized_guidance,
+        "downscaled": downscaled,
+    }
+)
+"""Patches by name; each takes the module, the call that is on and its parameters, and gives its hooks' handles."""

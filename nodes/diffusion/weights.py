@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from nodes.diffusion import checkpoint, families, modules, preview
+from nodes.diffusion import checkpoint, families, modules, options, preview
 from nodes.diffusion.controlnet import ActiveControls, AdapterModel, ControlModel
 from nodes.diffusion.device import Precision, budget_bytes, free_bytes, pick_device, pick_precisions
 from nodes.diffusion.files import WeightsError, digest
@@ -76,7 +76,7 @@ class Weights(Provided):
     def network(self, model: Model) -> Iterator[UNet]:
         """The model's UNet on the device with its patches applied, for as long as the context lasts."""
         source = model.source
-        dtype = self.precisions.unet
+        dtype = options.dtype(model) or self.precisions.unet
         if source.family == "sd2" and dtype == torch.float16:
             dtype = torch.bfloat16 if self.precisions.vae == torch.bfloat16 else torch.float32  # fp16 overflows in it
         family = families.with_facts(families.family_named(source.family), dict(source.options))

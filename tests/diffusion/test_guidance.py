@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from nodes.diffusion.guidance import NOTHING, Guess, cfg, perpendicular
@@ -15,12 +16,15 @@ from nodes.diffusion.guidance_changes import (
     hooks_named,
     mahiro,
     no_longer,
+    projected,
     renormed,
     rescaled,
+    rescaled_score,
     scaled_noise,
+    self_attention,
     zero_star,
 )
-from nodes.diffusion.network import Parametrization
+from nodes.diffusion.network import WATCH, Parametrization, Watched
 from nodes.diffusion.prediction import prediction
 
 SD = prediction(Parametrization())
@@ -152,3 +156,64 @@ def test_changes_apply_in_order() -> None:
     found = hooks_named([("cfg_norm", {"strength": 1.0}), ("epsilon_scaling", {"factor": 2.0})]).guided(given)
 
     torch.testing.assert_close(found, scaled_noise(2.0)(given, no_longer(1.0)(given, cfg(given))))
+
+
+def test_projected_guidance_leaves_out_what_lies_along_the_condition() -> None:
+    given = guess()
+    flat, along = (given.cond - given.uncond).flatten(1), given.cond.flatten(1)
+    parallel = along * ((flat * along).sum(1) / (along * along).sum(1)).unsqueeze(1)
+    across = (flat - parallel).view_as(given.cond)
+
+    found = cfg(projected(0.0, 0.0, 0.0)(given))
+
+    torch.testing.assert_close(found, given.cond + across * given.scale)
+    whole = cfg(projected(1.0, 0.0, 0.0)(given))
+    torch.testing.assert_close(whole, given.cond + (given.cond - given.uncond) * given.scale)
+
+
+def test_projected_guidance_is_bounded_and_remembers_a_run() -> None:
+    given = guess()
+    direction = given.cond - given.uncond
+
+    bounded = cfg(projected(1.0, 2.0, 0.0)(given)) - given.cond
+    torch.testing.assert_close(bounded.flatten(1).norm(dim=1), torch.full((2,), 2.0 * given.scale))
+
+    change = projected(1.0, 0.0, -0.5)
+    for sigma, factor in ((3.0, 1.0), (2.0, 0.5), (1.0, 0.75), (4.0, 1.0)):
+        found = cfg(change(replace(given, sigma=sigma))) - given.cond
+        torch.testing.assert_close(found, direction * factor * given.scale)
+
+
+@pytest.mark.parametrize(("sigma", "factor"), [(1e4, 1.0), (1.0, 1.5 / 1.25), (1e-4, 2.0)])
+def test_score_rescaling_acts_at_low_noise(sigma: float, factor: float) -> None:
+    given = replace(guess(), sigma=sigma)
+
+    found = rescaled_score(2.0, math.sqrt(0.5))(given, given.cond)
+
+    expected = given.x - (given.x - given.cond) * factor
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("salient", [0.0, 2.0])
+def test_self_attention_guidance_blurs_what_is_attended_to(salient: float) -> None:
+    asked: list[Tensor] = []
+    again = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(9))
+
+    def ask(side: str, changes: Mapping[str, object] = NOTHING, *, x: Tensor | None = None) -> Tensor:
+        assert side == "negative"
+        assert x is not None
+        asked.append(x)
+        return again
+
+    given = replace(guess(), ask=ask)
+    hooks = self_attention(0.5, 1.5)
+    watched = hooks.changes[WATCH]
+    assert isinstance(watched, Watched)
+    watched.attention["negative"] = torch.full((2, 2, 2), salient)
+
+    found = hooks.guided(given)
+
+    blurred = torch.tensor(gaussian_filter(given.uncond.numpy(), 1.5, axes=(2, 3), mode="mirror", radius=4))
+    degraded = blurred if salient > 1 else given.uncond
+    torch.testing.assert_close(asked[0], given.x - given.uncond + degraded, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found, cfg(given) + (degraded - again) * 0.5, rtol=1e-4, atol=1e-4)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from nodes import model_sampling
+from nodes import guidance, model_sampling
 from nodes.diffusion import options
 from nodes.diffusion.prediction import prediction
 from nodes.types import Model, Source
@@ -50,8 +50,8 @@ def test_the_last_word_counts() -> None:
 
 
 def test_equal_handles_are_equal() -> None:
-    assert model_sampling.rescale_cfg(model=MODEL) == model_sampling.rescale_cfg(model=MODEL)
-    assert model_sampling.rescale_cfg(model=MODEL) != model_sampling.rescale_cfg(model=MODEL, multiplier=0.5)
+    assert guidance.rescale_cfg(model=MODEL) == guidance.rescale_cfg(model=MODEL)
+    assert guidance.rescale_cfg(model=MODEL) != guidance.rescale_cfg(model=MODEL, multiplier=0.5)
 
 
 def test_flux_shifts_larger_pictures_more() -> None:
@@ -64,7 +64,7 @@ def test_flux_shifts_larger_pictures_more() -> None:
 
 
 def test_changes_to_guidance_add_up() -> None:
-    both = model_sampling.cfg_norm(model=model_sampling.mahiro(model=model_sampling.rescale_cfg(model=MODEL)))
+    both = guidance.cfg_norm(model=guidance.mahiro(model=guidance.rescale_cfg(model=MODEL)))
 
     assert len(options.hooks(both).after) == 2
     assert options.hooks(MODEL).after == ()

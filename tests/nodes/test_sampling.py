@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from nodes import model_patches, sampling
+from nodes import guidance, model_patches, sampling
 from nodes.define import Cancelled
 from nodes.diffusion import noise as noises
 from nodes.diffusion import options, schedules
 from nodes.diffusion.network import Parametrization
 from nodes.diffusion.prediction import prediction
 from nodes.diffusion.weights import Weights
+from nodes.latent_math import LatentOperation
 from nodes.types import Cond, Conditioning, Guider, Latent, Model, NodeError, Noise, Sampler, Sigmas, Source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -313,12 +314,99 @@ def test_without_noise_sampling_goes_on_from_the_latent(guided: Any, model: Mode
     )
 
 
-def test_perturbed_attention_changes_what_is_drawn_and_zero_does_not(draw: Any, model: Model) -> None:
+CHANGES: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
+    (guidance.perturbed_attention_guidance, {"scale": 0.0}, {"scale": 3.0}),
+    (guidance.self_attention_guidance, {"scale": 0.0}, {"scale": 3.0}),
+    (
+        guidance.skip_layer_guidance,
+        {"scale": 0.0, "double_layers": "0, 1"},
+        {"double_layers": "0, 1", "end_percent": 1.0},
+    ),
+    (
+        guidance.skip_layer_guidance,
+        {"double_layers": "40", "end_percent": 1.0},
+        {"double_layers": "1", "end_percent": 1.0, "rescaling_scale": 0.5},
+    ),
+    (guidance.skip_layer_guidance_sd3, {"layers": ""}, {"layers": "0", "end_percent": 1.0}),
+    (guidance.skip_layer_guidance_simple, {"double_layers": ""}, {"double_layers": "0 1 2"}),
+    (guidance.temporal_score_rescaling, {"tsr_k": 1.0}, {"tsr_k": 2.0}),
+    (guidance.renorm_cfg, {"renorm_cfg": 0.0}, {"cfg_trunc": 5.0}),
+    (guidance.epsilon_scaling, {"scaling_factor": 1.0}, {}),
+    (guidance.fresca, {"scale_low": 1.0, "scale_high": 1.0}, {"freq_cutoff": 2}),
+    (guidance.rescale_cfg, {"multiplier": 0.0}, {}),
+    (model_patches.tome_patch_model, {"ratio": 0.0}, {"ratio": 0.5}),
+    (model_patches.freeu, {"b1": 1.0, "b2": 1.0, "s1": 1.0, "s2": 1.0}, {}),
+    (model_patches.hyper_tile, {"tile_size": 64}, {"tile_size": 32}),
+    (model_patches.patch_model_add_downscale, {"block_number": 30}, {"block_number": 1}),
+    (model_patches.patch_model_add_downscale, {"end_percent": 0.0}, {"downscale_after_skip": False, "block_number": 1}),
+    (model_patches.normalized_attention_guidance, {"nag_alpha": 0.0}, {}),
+    (model_patches.model_compute_dtype, {"dtype": "fp32"}, {"dtype": "bf16"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("node", "off", "on"), CHANGES, ids=[f"{c[0].definition.id}-{i}" for i, c in enumerate(CHANGES)]
+)
+def test_a_change_counts_when_it_is_on(draw: Any, model: Model, node: Any, off: Any, on: Any) -> None:
     plain = draw().samples
 
-    assert torch.equal(draw(model=model_patches.perturbed_attention_guidance(model=model, scale=0.0)).samples, plain)
-    guided = draw(model=model_patches.perturbed_attention_guidance(model=model, scale=3.0)).samples
-    assert not torch.allclose(guided, plain, atol=0.1)
+    torch.testing.assert_close(draw(model=node(model=model, **off)).samples, plain, rtol=1e-3, atol=1e-2)
+    changed = draw(model=node(model=model, **on)).samples
+    assert changed.isfinite().all()
+    assert not torch.allclose(changed, plain, rtol=1e-6, atol=1e-4)
+    assert torch.equal(draw().samples, plain)
+
+
+@pytest.mark.parametrize("cfg", [1.0, 5.0])
+@pytest.mark.parametrize(
+    "node",
+    [guidance.adaptive_projected_guidance, guidance.self_attention_guidance, guidance.tcfg, guidance.mahiro],
+    ids=lambda node: node.definition.id,
+)
+def test_changes_run_with_and_without_a_negative(draw: Any, model: Model, node: Any, cfg: float) -> None:
+    assert draw(model=node(model=model), cfg=cfg).samples.isfinite().all()
+
+
+def test_perp_neg_on_a_model_is_its_guider(draw: Any, model: Model, guided: Any) -> None:
+    empty = prompt(3)
+    guider = sampling.perp_neg_guider(
+        model=model, positive=POSITIVE, negative=NEGATIVE, empty_conditioning=empty, cfg=5.0, neg_scale=0.7
+    )
+    patched = guidance.perp_neg(model=model, empty_conditioning=empty, neg_scale=0.7)
+    alike = sampling.cfg_guider(model=patched, positive=POSITIVE, negative=NEGATIVE, cfg=5.0)
+
+    torch.testing.assert_close(guided(alike), guided(guider), rtol=1e-4, atol=1e-3)
+
+
+def test_an_operation_acts_on_what_guides(draw: Any, model: Model) -> None:
+    @dataclass(frozen=True)
+    class Twice(LatentOperation):
+        def apply(self, latent: torch.Tensor) -> torch.Tensor:
+            return latent * 2
+
+    doubled = guidance.latent_apply_operation_cfg(model=model, operation=Twice())
+
+    torch.testing.assert_close(draw(model=doubled, cfg=3.0).samples, draw(cfg=6.0).samples, rtol=1e-3, atol=1e-2)
+
+
+def test_normalized_attention_guidance_needs_no_second_pass(draw: Any, model: Model) -> None:
+    guided = model_patches.normalized_attention_guidance(model=model)
+    plain = draw(cfg=1.0).samples
+
+    assert not torch.allclose(draw(model=guided, cfg=1.0).samples, plain, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(draw(model=guided, cfg=1.0, negative=POSITIVE).samples, plain, rtol=1e-3, atol=1e-2)
+
+
+def test_a_backend_for_another_device_is_told(draw: Any, model: Model) -> None:
+    with pytest.raises(NodeError, match="cudagraphs is for CUDA devices"):
+        draw(model=model_patches.torch_compile_model(model=model, backend="cudagraphs"))
+
+
+@pytest.mark.soak
+def test_a_compiled_model_draws_the_same(draw: Any, model: Model) -> None:
+    compiled = model_patches.torch_compile_model(model=model)
+
+    torch.testing.assert_close(draw(model=compiled).samples, draw().samples, rtol=1e-3, atol=1e-2)
 
 
 def test_importing_the_nodes_costs_no_torch() -> None:
@@ -326,7 +414,7 @@ def test_importing_the_nodes_costs_no_torch() -> None:
         "import sys\n"
         "from nodes.lazily import lazily\n"
         "with lazily():\n"
-        "    import nodes.sampling, nodes.samplers, nodes.schedulers, nodes.model_sampling, nodes.model_patches\n"
+        "    import nodes.sampling, nodes.samplers, nodes.schedulers, nodes.guidance, nodes.model_patches\n"
         "sys.exit('torch._C' in sys.modules)"
     )
 
