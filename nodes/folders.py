@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import difflib
 import errno
+import filecmp
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from nodes.define import Context, NodeError, Provided, Saved
 
 Place = Literal["input", "output", "temp"]
+Write = Callable[[BinaryIO], object]
+"""Writes a file's content into it."""
 PLACES: tuple[Place, ...] = ("input", "output", "temp")
 
 MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
@@ -221,7 +224,7 @@ class Folders(Provided):
         self,
         prefix: str,
         suffix: str,
-        data: bytes,
+        data: bytes | Write,
         *,
         place: Place = "output",
         ctx: Context | None = None,
@@ -232,7 +235,8 @@ class Folders(Provided):
 
         The prefix may hold subfolders and %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%,
         %batch_num%. With a context, a job that runs again after a crash finds the file it had written instead of
-        writing a second one. `index` numbers the files of one node; `size` is (width, height).
+        writing a second one. `index` numbers the files of one node; `size` is (width, height). What is large gives
+        a function that writes it in place of the bytes.
         """
         root = self.root(place)
         parts = segments_of(expand(prefix, index, size))
@@ -240,9 +244,11 @@ class Folders(Provided):
         folder.mkdir(parents=True, exist_ok=True)
         inside(root, "/".join(parts))
         claimed = ctx.claimed(index) if ctx else None
-        if claimed and _same(folder / claimed, data):
+        if claimed and isinstance(data, bytes) and _same(folder / claimed, data):
             return Saved(claimed, "/".join(parts[:-1]), place)
         with _temporary(folder, data) as temporary:
+            if claimed and (folder / claimed).is_file() and filecmp.cmp(temporary, folder / claimed, shallow=False):
+                return Saved(claimed, "/".join(parts[:-1]), place)
             for number in _numbers(folder, parts[-1]):
                 name = f"{parts[-1]}_{number:05}_{suffix}"
                 if ctx:
@@ -354,8 +360,9 @@ def _numbers(folder: Path, stem: str) -> Iterator[int]:
 class _temporary:  # noqa: N801 -- a context manager, used like a function
     """A synced temporary file beside its final place, gone afterwards if it was not moved."""
 
-    def __init__(self, folder: Path, data: bytes) -> None:
-        self._folder, self._data = folder, data
+    def __init__(self, folder: Path, data: bytes | Write) -> None:
+        self._folder = folder
+        self._write: Write = (lambda file: file.write(data)) if isinstance(data, bytes) else data
         self._path: Path | None = None
 
     def __enter__(self) -> Path:
@@ -363,7 +370,7 @@ class _temporary:  # noqa: N801 -- a context manager, used like a function
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(self._data)
+                self._write(file)
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:

@@ -24,6 +24,10 @@ TEXT_PARTS: Sequence[tuple[str, str]] = (
     ("conditioner.embedders.0.model.", "text_encoder_2"),
 )
 """Where single files keep their text encoders; of SDXL's two the second is the large one."""
+FACTS_KEY = "sfumato.facts"
+"""In a single file's metadata: what the model says of itself beyond names and shapes, as a JSON object."""
+TOKENIZER_KEY = "sfumato.tokenizer."
+"""In a single file's metadata, followed by a part's name: a tokenizer that is not CLIP's, see `tokenizer`."""
 PREVIEW_FILE = "preview.json"
 """In a diffusers folder whose latent space is its own: {"factors": [[red, green, blue], ...]}, see `preview.fit`."""
 _LONE_TEXT_PREFIXES = (
@@ -40,6 +44,13 @@ _LONE_TEXT_PREFIXES = (
 _VELOCITY_SIGN = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 _VELOCITY_SPREAD = 0.09
 _KINDS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0", "v": "v", "eps": "eps"}
+_FACTS: Mapping[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "zero_snr": bool,
+    **dict.fromkeys(("beta_start", "beta_end", "scale", "shift"), (int, float)),
+    **dict.fromkeys(("timesteps", "channels", "downscale"), int),
+}
+"""What models say of themselves, and of which type it is."""
 _FAMILY_BY_WIDTH = {1024: "sd2", 1280: "sdxl_refiner"}
 _LARGE_WIDTH = 1280
 
@@ -76,6 +87,13 @@ def open_vae(path: Path) -> Vae:
     if found is None:
         raise WeightsError(f"{path} is not a VAE: it has no decoder. {_what(header)}")
     return Vae(Source(path, files.digest(path), "vae", "", (("prefix", found),)))
+
+
+def vae_beside(path: Path) -> Vae | None:
+    """The VAE that a checkpoint brings, if it brings one."""
+    if path.is_dir():
+        return open_vae(path) if (path / "vae").is_dir() else None
+    return _vae_in(files.read_header(path), files.digest(path), "")
 
 
 def open_clip(paths: Sequence[Path], family: str = "") -> Clip:
@@ -122,16 +140,22 @@ def _from_file(path: Path) -> Checkpoint:
     model = _unet_in(header, digest)
     family = model.source.family
     texts = [
-        Source(path, digest, part, family, (("prefix", prefix),))
+        Source(path, digest, part, family, (("prefix", prefix), *_own_tokenizer(header, part)))
         for prefix, part in TEXT_PARTS
         if any(n.startswith(prefix) for n in header.shapes)
     ]
-    vae = _prefix(header, VAE_PREFIXES[:-1], ("decoder.conv_in.weight",))
-    return Checkpoint(
-        model,
-        Clip(tuple(texts)) if texts else None,
-        Vae(Source(path, digest, "vae", family, (("prefix", vae),))) if vae is not None else None,
-    )
+    return Checkpoint(model, Clip(tuple(texts)) if texts else None, _vae_in(header, digest, family))
+
+
+def _vae_in(header: Header, digest: str, family: str) -> Vae | None:
+    prefix = _prefix(header, VAE_PREFIXES[:-1], ("decoder.conv_in.weight",))
+    return None if prefix is None else Vae(Source(header.path, digest, "vae", family, (("prefix", prefix),)))
+
+
+def _own_tokenizer(header: Header, part: str) -> tuple[tuple[str, str], ...]:
+    """The option that names a file's own tokenizer, where it has one."""
+    key = TOKENIZER_KEY + part
+    return (("tokenizer", key),) if key in header.metadata else ()
 
 
 def _unet_in(header: Header, digest: str) -> Model:
@@ -147,7 +171,7 @@ def _unet_in(header: Header, digest: str) -> Model:
 
 def _facts_of_file(header: Header, family: str, prefix: str) -> dict[str, Any]:
     """What a single file says of how it predicts: marker tensors, metadata, and for SD 2.x a tell-tale tensor."""
-    facts: dict[str, Any] = {}
+    facts = _said_facts(header)
     if "v_pred" in header.shapes:
         facts["kind"] = "v"
     if "ztsnr" in header.shapes:
@@ -156,6 +180,18 @@ def _facts_of_file(header: Header, family: str, prefix: str) -> dict[str, Any]:
         facts.setdefault("kind", said)
     if family == "sd2" and "kind" not in facts and _looks_like_velocity(header, prefix):
         facts["kind"] = "v"
+    return facts
+
+
+def _said_facts(header: Header) -> dict[str, Any]:
+    """What a file that was saved here says of its model, as far as it is of the kind expected."""
+    text = header.metadata.get(FACTS_KEY)
+    said = {} if text is None else modules.json_object(text, header.path)
+    facts = {name: said[name] for name in _FACTS if isinstance(said.get(name), _FACTS[name])}
+    if facts.get("kind") not in (None, *_KINDS.values()):
+        del facts["kind"]
+    if "preview" in said:
+        facts["preview"] = _preview_factors(said["preview"], header.path)
     return facts
 
 
@@ -210,15 +246,15 @@ def _facts_of_folder(path: Path) -> tuple[tuple[str, Any], ...]:
     if isinstance(channels := vae.get("block_out_channels"), list):
         facts["downscale"] = 2 ** (len(channels) - 1)
     if (file := path / PREVIEW_FILE).is_file():
-        facts["preview"] = _preview_factors(file)
+        facts["preview"] = _preview_factors(modules.read_json(file).get("factors"), file)
     return tuple(sorted(facts.items()))
 
 
-def _preview_factors(file: Path) -> tuple[tuple[float, ...], ...]:
-    """The linear map to colours that a folder brings for previews."""
+def _preview_factors(rows: Any, file: Path) -> tuple[tuple[float, ...], ...]:
+    """The linear map to colours that a model brings for previews."""
     try:
-        return tuple(tuple(float(value) for value in row) for row in modules.read_json(file)["factors"])
-    except (KeyError, TypeError, ValueError):
+        return tuple(tuple(float(value) for value in row) for row in rows)
+    except (TypeError, ValueError):
         raise WeightsError(f'{file} must hold {{"factors": [[red, green, blue], ...]}}.') from None
 
 
@@ -257,7 +293,8 @@ def _lone_text(path: Path) -> Source:
         raise WeightsError(f"{path} is not a CLIP text encoder. {_what(header)}")
     # "transformer." also starts OpenCLIP's own names, and is then no prefix.
     prefix = "" if found == "transformer." and "transformer.resblocks.0.ln_1.weight" in header.shapes else found
-    return Source(path, files.digest(path), "text_encoder", "", (("prefix", prefix),))
+    options = (("prefix", prefix), *_own_tokenizer(header, "text_encoder"))
+    return Source(path, files.digest(path), "text_encoder", "", options)
 
 
 def _width(source: Source) -> int:

@@ -110,7 +110,7 @@ def read_embedding(path: Path, source: Source, width: int | None) -> Tensor:
 
 def _tokenizer(source: Source) -> Tokenizer:
     own = dict(source.options).get("tokenizer")
-    return tokenizer_for(source.path / own if own else None)
+    return tokenizer_for(source.path, own) if own else tokenizer_for()
 
 
 def _pad(source: Source, tokenizer: Tokenizer) -> int:

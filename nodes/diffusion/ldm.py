@@ -48,6 +48,9 @@ _VAE_ATTENTION = {
     "value": "to_v",
     "proj_attn": "to_out.0",
 }
+_VAE_ATTENTION_ORIGINALS = {
+    ours: theirs for theirs, ours in _VAE_ATTENTION.items() if theirs in ("norm", "q", "k", "v", "proj_out")
+}
 _OPEN_CLIP = {
     "ln_1": "layer_norm1",
     "ln_2": "layer_norm2",
@@ -57,6 +60,7 @@ _OPEN_CLIP = {
 }
 
 
+_IN_PROJ = re.compile(r"(.+)\.attn\.in_proj_(weight|bias)")
 TRANSPOSED = "text_projection.transposed"
 """OpenCLIP's text projection, which is written the other way round."""
 
@@ -89,7 +93,8 @@ def unet_originals(names: Collection[str]) -> dict[str, str]:
 def _originals(names: Collection[str]) -> Iterator[tuple[str, str]]:
     """(diffusers prefix, LDM prefix) of every block of a UNet, by counting its blocks in order."""
     yield from ((ours, theirs) for theirs, ours in _EMBEDDINGS.items())
-    yield from (("add_embedding.linear_1", "label_emb.0.0"), ("add_embedding.linear_2", "label_emb.0.2"))
+    for labels in ("add_embedding", "class_embedding"):
+        yield from ((f"{labels}.linear_1", "label_emb.0.0"), (f"{labels}.linear_2", "label_emb.0.2"))
     prefixes = {".".join(n.split(".")[:4]) for n in names} | {".".join(n.split(".")[:5]) for n in names}
     index = 1
     for level in _numbered(names, "down_blocks"):
@@ -152,8 +157,14 @@ def vae_names(names: Collection[str]) -> dict[str, str]:
     return {name: _vae_name(name, levels) for name in names}
 
 
+def vae_originals(names: Collection[str]) -> dict[str, str]:
+    """LDM's name of each tensor of a VAE under diffusers' names: the other way round."""
+    levels = 1 + max((int(m[1]) for n in names if (m := re.match(r"decoder\.up_blocks\.(\d+)\.", n))), default=0)
+    return {name: _vae_original(name, levels) for name in names}
+
+
 def open_clip_names(names: Collection[str]) -> dict[str, str]:
-    """Hugging Face's name of each tensor of an OpenCLIP text encoder; `in_proj` names stay, for `split_in_proj`."""
+    """Hugging Face's name of each tensor of an OpenCLIP text encoder; `in_proj` names stay, for `split_open_clip`."""
     found: dict[str, str] = {}
     for name in names:
         if m := re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+?)(\.weight|\.bias|_weight|_bias)", name):
@@ -170,14 +181,51 @@ def open_clip_names(names: Collection[str]) -> dict[str, str]:
     return found
 
 
-def split_in_proj(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """OpenCLIP's joint q, k, v projection as three; other tensors as they are."""
-    m = re.fullmatch(r"(.+)\.attn\.in_proj_(weight|bias)", name)
+def split_open_clip(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """OpenCLIP's joint q, k, v projection as three, its text projection turned round; other tensors as they are."""
+    m = _IN_PROJ.fullmatch(name)
+    if name == TRANSPOSED:
+        yield "text_projection.weight", tensor.T
+        return
     if m is None:
         yield name, tensor
         return
     for part, piece in zip("qkv", tensor.chunk(3), strict=True):
         yield f"{m[1]}.self_attn.{part}_proj.{m[2]}", piece
+
+
+def open_clip_originals(names: Collection[str]) -> dict[str, list[str]]:
+    """For each of OpenCLIP's names, the tensors under Hugging Face's names that it is made of.
+
+    q, k and v are one there, and the text projection is the other way round.
+    """
+    parts = {ours: theirs for theirs, ours in _OPEN_CLIP.items()}
+    plain = {
+        "text_model.embeddings.position_embedding.weight": "positional_embedding",
+        "text_model.embeddings.token_embedding.weight": "token_embedding.weight",
+        "text_projection.weight": "text_projection",
+    }
+    found: dict[str, list[str]] = {}
+    for name in names:
+        block = re.fullmatch(r"text_model\.encoder\.layers\.(\d+)\.(.+)\.(weight|bias)", name)
+        if block is None:
+            found[plain.get(name, name.replace("text_model.final_layer_norm.", "ln_final."))] = [name]
+        elif m := re.fullmatch(r"self_attn\.[qkv]_proj", block[2]):
+            stem = name.removesuffix(f"{m[0]}.{block[3]}")
+            joint = f"transformer.resblocks.{block[1]}.attn.in_proj_{block[3]}"
+            found[joint] = [f"{stem}self_attn.{part}_proj.{block[3]}" for part in "qkv"]
+        else:
+            found[f"transformer.resblocks.{block[1]}.{parts.get(block[2], block[2])}.{block[3]}"] = [name]
+    return found
+
+
+def open_clip_parts(name: str, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
+    """The names and shapes of what `split_open_clip` makes of a tensor."""
+    if name == TRANSPOSED:
+        return [("text_projection.weight", shape[::-1])]
+    if (m := _IN_PROJ.fullmatch(name)) is None:
+        return [(name, shape)]
+    return [(f"{m[1]}.self_attn.{part}_proj.{m[2]}", (shape[0] // 3, *shape[1:])) for part in "qkv"]
 
 
 def reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -273,8 +321,31 @@ def _vae_name(name: str, levels: int) -> str:
     return name
 
 
+def _vae_original(name: str, levels: int) -> str:
+    side, _, rest = name.partition(".")
+    if side not in ("encoder", "decoder"):
+        return name
+    for old, new in _VAE_PARTS.items():
+        if rest.startswith(new + "."):
+            leaf = rest.removeprefix(new + ".")
+            stem, _, end = leaf.rpartition(".")
+            inner = _VAE_ATTENTION_ORIGINALS[stem] if "attn" in old else stem.replace("conv_shortcut", "nin_shortcut")
+            return ".".join(p for p in (side, old, inner, end) if p)
+    if m := re.fullmatch(r"(down|up)_blocks\.(\d+)\.resnets\.(\d+)\.(.+)", rest):
+        leaf = m[4].replace("conv_shortcut", "nin_shortcut")
+        return f"{side}.{m[1]}.{_turned_level(m[1], int(m[2]), levels)}.block.{m[3]}.{leaf}"
+    if m := re.fullmatch(r"(down|up)_blocks\.(\d+)\.(?:down|up)samplers\.0\.conv\.(.+)", rest):
+        return f"{side}.{m[1]}.{_turned_level(m[1], int(m[2]), levels)}.{m[1]}sample.conv.{m[3]}"
+    return name
+
+
+def _turned_level(way: str, level: int, levels: int) -> int:
+    """LDM numbers a decoder's levels from the picture on."""
+    return level if way == "down" else levels - 1 - level
+
+
 def _vae_level(way: str, level: int, levels: int) -> str:
-    return f"down_blocks.{level}" if way == "down" else f"up_blocks.{levels - 1 - level}"
+    return f"{way}_blocks.{_turned_level(way, level, levels)}"
 
 
 def _vae_leaf(rest: str, *, attention: bool) -> str:

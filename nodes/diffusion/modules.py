@@ -6,12 +6,12 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nodes.diffusion import families, ldm
-from nodes.diffusion.files import WeightsError, read_header, read_tensors
+from nodes.diffusion.files import Header, WeightsError, read_header, read_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _WEIGHT_FILES = ("diffusion_pytorch_model", "model")
 _OLD_TEXT_NAMES = ("cond_stage_model.", "transformer.")
 _KEPT = ("text_model.", "text_projection.")
+CONFIG_KEY = "sfumato.config."
+"""In a single file's metadata, followed by a part's name: the configuration of its module, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Weightset:
     names: Mapping[Path, Mapping[str, str]]
     shapes: Mapping[str, tuple[int, ...]]
     config: Mapping[str, Any]
+    dtypes: Mapping[str, str] = field(default_factory=dict[str, str])
+    said: bool = False
+    """Whether the configuration was written down with the weights, rather than read off their shapes."""
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """(name in the module, tensor), one at a time."""
@@ -70,8 +75,17 @@ def read_config(path: Path, part: str) -> dict[str, Any]:
 def read_json(file: Path) -> dict[str, Any]:
     """A JSON object in a file. Raises WeightsError naming the file."""
     try:
-        content = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        text = file.read_text("utf-8")
+    except (OSError, ValueError):
+        raise WeightsError(f"{file} is no readable JSON.") from None
+    return json_object(text, file)
+
+
+def json_object(text: str, file: Path) -> dict[str, Any]:
+    """The JSON object that a text of a file is. Raises WeightsError naming the file."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
         raise WeightsError(f"{file} is no readable JSON.") from None
     if not isinstance(content, dict):
         raise WeightsError(f"{file} must hold a JSON object.")
@@ -80,7 +94,17 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def unet_weights(source: Source) -> Weightset:
     """Where a UNet's tensors are, under diffusers' names, with its configuration."""
-    return _weightset(source, ldm.unet_names, families.unet_config)
+    found = _weightset(source, ldm.unet_names, families.unet_config)
+    if found.config.get("class_embed_type") != "projection":
+        return found
+
+    # unCLIP's class labels share LDM's name with SDXL's sizes; the configuration says which they are.
+    def label(name: str) -> str:
+        return name.replace("add_embedding.", "class_embedding.", 1) if name.startswith("add_embedding.") else name
+
+    names = {path: {old: label(new) for old, new in each.items()} for path, each in found.names.items()}
+    shapes, dtypes = ({label(n): v for n, v in each.items()} for each in (found.shapes, found.dtypes))
+    return replace(found, names=names, shapes=shapes, dtypes=dtypes)
 
 
 def vae_weights(source: Source) -> Weightset:
@@ -113,10 +137,18 @@ def tiny_decoder_weights(source: Source) -> Weightset:
     return _weightset(source, rename, lambda _: {})
 
 
+def weights_of(source: Source) -> Weightset:
+    """Where the tensors of a source's part are. Raises WeightsError for a part of a kind that is not known here."""
+    read = _PARTS.get(source.part.removesuffix("_2"))
+    if read is None:
+        raise WeightsError(f"{source.path} is no model of a known kind: {source.part}.")
+    return read(source)
+
+
 def elements(source: Source) -> int:
     """How many numbers a source's weights are, by its headers."""
-    read = _PARTS.get(source.part.removesuffix("_2"))
-    shapes = read(source).shapes if read else read_header(source.path).shapes
+    known = source.part.removesuffix("_2") in _PARTS
+    shapes = weights_of(source).shapes if known else read_header(source.path).shapes
     return sum(math.prod(shape) for shape in shapes.values())
 
 
@@ -131,18 +163,27 @@ def _weightset(
     files = part_files(source.path, source.part) if folder else (source.path,)
     names: dict[Path, dict[str, str]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
+    dtypes: dict[str, str] = {}
+    config = read_config(source.path, source.part) if folder else {}
     for file in files:
         header = read_header(file)
+        config = config or _said_config(header, source.part)
         mine = [n.removeprefix(prefix) for n in header.shapes if n.startswith(prefix)]
         renamed = rename(mine) or {n: n for n in mine}
         names[file] = {prefix + old: new for old, new in renamed.items()}
         shapes |= {new: header.shapes[prefix + old] for old, new in renamed.items()}
-    config = read_config(source.path, source.part) if folder else {}
+        dtypes |= {new: header.dtypes[prefix + old] for old, new in renamed.items()}
     try:
-        return Weightset(names, shapes, config or configure(shapes))
+        return Weightset(names, shapes, config or configure(shapes), dtypes, said=bool(config))
     except (WeightsError, KeyError) as error:
         reason = str(error) if isinstance(error, WeightsError) else f"Tensor {error} is missing."
         raise WeightsError(f"{source.path}: {reason}") from None
+
+
+def _said_config(header: Header, part: str) -> dict[str, Any]:
+    """The configuration that a file's metadata gives for a part ({} where there is none)."""
+    text = header.metadata.get(CONFIG_KEY + part)
+    return {} if text is None else json_object(text, header.path)
 
 
 _PARTS: Mapping[str, Callable[[Source], Weightset]] = {
@@ -173,17 +214,17 @@ def load_unet(source: Source, dtype: torch.dtype) -> nn.Module:
 
     weights = unet_weights(source)
     module = _empty(lambda: UNet2DConditionModel(**_accepted(UNet2DConditionModel, weights.config)))
-    tensors = _stored(weights.tensors(), dict(source.options).get("stored"))
-    return filled(module, tensors, dtype, source.path, also=_class_labels(weights))
+    tensors = ((name, rounded(tensor, source)) for name, tensor in weights.tensors())
+    return filled(module, tensors, dtype, source.path)
 
 
-def _stored(tensors: Iterator[tuple[str, Tensor]], dtype: str | None) -> Iterator[tuple[str, Tensor]]:
-    """Tensors rounded to what they would be when kept in a smaller dtype ("fp8_e4m3fn", ...)."""
+def rounded(tensor: Tensor, source: Source) -> Tensor:
+    """The tensor as it would be when kept in the smaller dtype that the handle asks for ("fp8_e4m3fn", ...)."""
     import torch  # noqa: PLC0415
 
-    small = {"fp8_e4m3fn": torch.float8_e4m3fn, "fp8_e5m2": torch.float8_e5m2}.get(dtype or "")
-    for name, tensor in tensors:
-        yield name, tensor if small is None else tensor.to(small).float()
+    asked = dict(source.options).get("stored")
+    small = {"fp8_e4m3fn": torch.float8_e4m3fn, "fp8_e5m2": torch.float8_e5m2}.get(asked or "")
+    return tensor if small is None else tensor.to(small).to(tensor.dtype)
 
 
 def load_vae(source: Source, dtype: torch.dtype) -> nn.Module:
@@ -213,10 +254,7 @@ def load_text(source: Source, dtype: torch.dtype) -> TextEncoder:
 
 def _text_tensors(weights: Weightset) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in weights.tensors():
-        if name == ldm.TRANSPOSED:
-            yield "text_projection.weight", tensor.T
-        else:
-            yield from ldm.split_in_proj(name, tensor)
+        yield from ldm.split_open_clip(name, tensor)
 
 
 def load_controlnet(source: Source, dtype: torch.dtype) -> nn.Module:
@@ -261,13 +299,6 @@ def _accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in known}
 
 
-def _class_labels(weights: Weightset) -> Mapping[str, str]:
-    """unCLIP's class labels share LDM's name with SDXL's sizes; the configuration says which they are."""
-    if weights.config.get("class_embed_type") != "projection":
-        return {}
-    return {"add_embedding.": "class_embedding."}
-
-
 def _empty(build: Callable[[], M]) -> M:
     import torch  # noqa: PLC0415
 
@@ -280,7 +311,6 @@ def filled(
     tensors: Iterator[tuple[str, Tensor]],
     dtype: torch.dtype,
     path: Path,
-    also: Mapping[str, str] | None = None,
 ) -> M:
     """The module with every parameter taken from `tensors`, in `dtype`, for inference.
 
@@ -288,11 +318,7 @@ def filled(
     """
     wanted = {name: tuple(p.shape) for name, p in module.state_dict().items()}
     state: dict[str, Tensor] = {}
-    for given, tensor in tensors:
-        name = given
-        for old, new in (also or {}).items():
-            if given.startswith(old):
-                name = new + given.removeprefix(old)
+    for name, tensor in tensors:
         if name not in wanted:
             continue
         shaped = ldm.reshaped(tensor, wanted[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a patch is asked to change: a part ("unet", "text_encoder", ...) of a family, its tensors by name."""
+    """What a patch is asked to change: a part ("unet", "text_encoder", ...) of a family, its tensors by name.
+
+    `originals` are the tensors as they are without any patch, where somebody is about to change them.
+    """
 
     part: str
     family: str
     shapes: Mapping[str, tuple[int, ...]]
+    originals: Mapping[str, Tensor] = field(default_factory=dict[str, "Tensor"])
 
 
 @runtime_checkable
@@ -38,22 +42,30 @@ class WeightPatch(Protocol):
         ...
 
 
+def steps_of(patches: Sequence[WeightPatch], target: Target) -> dict[str, list[Edit]]:
+    """What the patches do, in their order, to each tensor they touch."""
+    steps: dict[str, list[Edit]] = {}
+    for patch in patches:
+        for name, edit in patch.edits(target).items():
+            steps.setdefault(name, []).append(edit)
+    return steps
+
+
+def stepped(weight: Tensor, steps: Sequence[Edit]) -> Tensor:
+    """The weight after all steps, computed in float32 and rounded once to its own dtype."""
+    with torch.inference_mode(False), torch.no_grad():
+        changed = weight.to(torch.float32)
+        for step in steps:
+            changed = step(changed)
+        return changed.to(weight.dtype).contiguous()
+
+
 def patched(
     originals: Mapping[str, Tensor],
     patches: Sequence[WeightPatch],
     target: Target,
     device: torch.device,
 ) -> dict[str, Tensor]:
-    """The tensors that the patches change, on `device`, computed in float32 in the patches' order and rounded once."""
-    edits: dict[str, list[Edit]] = {}
-    for patch in patches:
-        for name, edit in patch.edits(target).items():
-            edits.setdefault(name, []).append(edit)
-    changed: dict[str, Tensor] = {}
-    with torch.inference_mode(False), torch.no_grad():
-        for name, steps in edits.items():
-            weight = originals[name].to(device, torch.float32)
-            for step in steps:
-                weight = step(weight)
-            changed[name] = weight.to(originals[name].dtype).contiguous()
-    return changed
+    """The tensors that the patches change, on `device`."""
+    steps = steps_of(patches, target)
+    return {name: stepped(originals[name].to(device), mine) for name, mine in steps.items()}

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodes.diffusion.files import WeightsError
+from nodes.diffusion.files import WeightsError, read_header
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
 VOCABULARY = Path(__file__).parent / "vocab" / "bpe_simple_vocab_16e6.txt.gz"
 _MERGES = 49152 - 256 - 2
+_FILES = "vocab.json", "merges.txt"
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -32,41 +34,92 @@ class Tokenizer:
         return list(self.inner(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
-def tokenizer_for(folder: Path | None = None) -> Tokenizer:
-    """The tokenizer of a model's folder (vocab.json and merges.txt), or CLIP's own."""
-    if folder is None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Vocabulary:
+    """What a tokenizer is made of: ids by word, and the merges that make words, each "first second"."""
+
+    words: Mapping[str, int]
+    merges: Sequence[str]
+
+    def as_json(self) -> str:
+        """As `read_vocabulary` finds it in a single file."""
+        return json.dumps({"vocab": self.words, "merges": self.merges}, separators=(",", ":"))
+
+
+def tokenizer_for(path: Path | None = None, name: str = "") -> Tokenizer:
+    """CLIP's own tokenizer, or that of a model, which is where `read_vocabulary` finds it."""
+    if path is None:
         return _clip()
-    files = folder / "vocab.json", folder / "merges.txt"
-    try:
-        return _own(*files, *(f.stat().st_mtime_ns for f in files))
-    except OSError:
-        raise WeightsError(f"{folder} holds no tokenizer: vocab.json and merges.txt are needed.") from None
+    return _own(path, name, *_stamps(path, name))
+
+
+def read_vocabulary(path: Path, name: str) -> Vocabulary:
+    """A model's own vocabulary: in the folder `name` of a folder, or under this name in a single file's metadata."""
+    if path.is_dir():
+        return _in_folder(path / name)
+    content = _json_of(read_header(path).metadata.get(name, ""), path)
+    return _checked(content.get("vocab"), content.get("merges"), path)
+
+
+@lru_cache(maxsize=1)
+def clips_own() -> Vocabulary:
+    """The vocabulary that CLIP was released with."""
+    merges = gzip.decompress(VOCABULARY.read_bytes()).decode("utf-8").split("\n")[1 : _MERGES + 1]
+    letters = [chr(c) for c in _byte_letters()]
+    words = [*letters, *(letter + "</w>" for letter in letters), *(m.replace(" ", "") for m in merges), _START, _END]
+    return Vocabulary({word: i for i, word in enumerate(words)}, merges)
 
 
 @lru_cache(maxsize=1)
 def _clip() -> Tokenizer:
-    merges = gzip.decompress(VOCABULARY.read_bytes()).decode("utf-8").split("\n")[1 : _MERGES + 1]
-    letters = [chr(c) for c in _byte_letters()]
-    words = [*letters, *(letter + "</w>" for letter in letters), *(m.replace(" ", "") for m in merges), _START, _END]
-    return _built({word: i for i, word in enumerate(words)}, merges)
+    return _built(clips_own())
 
 
 @lru_cache(maxsize=8)
-def _own(vocabulary: Path, merges: Path, *_changed: int) -> Tokenizer:
+def _own(path: Path, name: str, *_changed: int) -> Tokenizer:
+    return _built(read_vocabulary(path, name))
+
+
+def _stamps(path: Path, name: str) -> list[int]:
+    """When the files that hold a tokenizer changed."""
+    files = [path / name / file for file in _FILES] if path.is_dir() else [path]
     try:
-        words: Any = json.loads(vocabulary.read_text("utf-8"))
+        return [file.stat().st_mtime_ns for file in files]
+    except OSError:
+        raise WeightsError(f"{path / name} holds no tokenizer: {' and '.join(_FILES)} are needed.") from None
+
+
+def _in_folder(folder: Path) -> Vocabulary:
+    vocabulary, merges = (folder / file for file in _FILES)
+    try:
+        words = _json_of(vocabulary.read_text("utf-8"), folder)
         lines = merges.read_text("utf-8").split("\n")
     except ValueError:
-        raise WeightsError(f"{vocabulary.parent} holds a damaged tokenizer.") from None
-    if not isinstance(words, dict) or not {_START, _END} <= words.keys():
-        raise WeightsError(f"{vocabulary} is no CLIP vocabulary: {_START} and {_END} must be in it.")
-    return _built(words, [line for line in lines if line and not line.startswith("#version")])
+        raise WeightsError(f"{folder} holds a damaged tokenizer.") from None
+    return _checked(words, [line for line in lines if line and not line.startswith("#version")], vocabulary)
 
 
-def _built(words: dict[str, int], merges: list[str]) -> Tokenizer:
+def _json_of(text: str, path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        raise WeightsError(f"{path} holds a damaged tokenizer.") from None
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path} holds a damaged tokenizer.")
+    return content
+
+
+def _checked(words: object, merges: object, path: Path) -> Vocabulary:
+    if not isinstance(words, dict) or not {_START, _END} <= words.keys() or not isinstance(merges, list):
+        raise WeightsError(f"{path} is no CLIP vocabulary: {_START} and {_END} must be in it.")
+    return Vocabulary(words, merges)
+
+
+def _built(vocabulary: Vocabulary) -> Tokenizer:
     from transformers import CLIPTokenizer  # noqa: PLC0415 -- slow to import
 
-    pairs: list[Any] = [(first, second) for first, _, second in (m.partition(" ") for m in merges)]
+    words = dict(vocabulary.words)
+    pairs: list[Any] = [(first, second) for first, _, second in (m.partition(" ") for m in vocabulary.merges)]
     return Tokenizer(CLIPTokenizer(vocab=words, merges=pairs), words[_START], words[_END])
 
 

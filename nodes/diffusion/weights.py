@@ -162,12 +162,12 @@ class Weights(Provided):
             torch.cuda.empty_cache()
 
     def _colours_of(self, source: Source, family: Family) -> Factors | None:
-        """The map to colours of a folder's own latent space, fitted once on its VAE; None for the well-known spaces."""
+        """The map to colours of a model's own latent space, fitted once on its VAE; None for the well-known spaces."""
         usual = families.family_named(family.name).latent_format
-        if family.latent_format.scale == usual.scale or not (source.path / "vae").is_dir():
+        if family.latent_format.scale == usual.scale or (vae := checkpoint.vae_beside(source.path)) is None:
             return None
         if source.digest not in self._colours:
-            with self.vae(checkpoint.open_vae(source.path)) as autoencoder:
+            with self.vae(vae) as autoencoder:
                 self._colours[source.digest] = preview.fit(autoencoder.encode, family.latent_format)
         return self._colours[source.digest]
 
@@ -199,7 +199,7 @@ class Weights(Provided):
         try:
             with self._numbers(resident):
                 self._place(resident)
-                resident.apply(wanted, Target(source.part, source.family, resident.shapes()))
+                resident.apply(wanted, Target(source.part, source.family, resident.shapes(), resident.originals))
                 yield resident.module
         finally:
             self._release(resident)
