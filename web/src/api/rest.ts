@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from "../model/json";
+import { isObject, type Json, type JsonObject, readJson, writeJson } from "../model/json";
 import type { Prompt } from "../model/prompt";
 
 /* The server's routes, one function each. What fails raises ServerError with a sentence that can be shown. */
@@ -40,21 +40,22 @@ async function call(path: string, init?: RequestInit): Promise<Response> {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return readJson(text);
   } catch {
     return undefined;
   }
 }
 
 async function getJson(path: string): Promise<unknown> {
-  return (await call(path)).json();
+  return readJson(await (await call(path)).text());
 }
 
 function post(path: string, body: unknown): Promise<Response> {
-  return call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  return call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: writeJson(body) });
 }
 
-export const getObjectInfo = () => getJson("/object_info");
+/** Read the quick way: the bounds of seeds are rounded, and `clampInteger` knows. */
+export const getObjectInfo = async (): Promise<unknown> => (await call("/object_info")).json();
 export const getSystemStats = () => getJson("/system_stats");
 
 export interface Submission {

@@ -10,6 +10,7 @@ import {
   linksInto,
   type NodeId,
 } from "../model/document";
+import { writeJson } from "../model/json";
 import { HEADER, inputHandle, layoutNode, type NodeLayout, outputHandle } from "../model/layout";
 import { type NodeShape, placedNode, type Surroundings, shapeOf } from "../model/shape";
 import { hasPreview, type TabRun } from "../store/exec";
@@ -123,7 +124,7 @@ function factsOf(input: DeriveInput, node: GraphNode, shape: NodeShape): Facts {
 
 /** Shapes that are made anew each time (reroutes, primitives, subgraphs) are compared by what shows. */
 function shapeKey(shape: NodeShape): string {
-  return shape.kind === "schema" ? "" : JSON.stringify([shape.title, shape.inputs, shape.outputs, shape.widgets]);
+  return shape.kind === "schema" ? "" : writeJson([shape.title, shape.inputs, shape.outputs, shape.widgets]);
 }
 
 function aspectOf(run: TabRun, path: string, node: GraphNode, shape: NodeShape): number | undefined {

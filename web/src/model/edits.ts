@@ -18,6 +18,7 @@ import {
   withGraph,
   withSubgraph,
 } from "./document";
+import { addInteger, numeric, clampInteger } from "./integer";
 import type { Json } from "./json";
 import { DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
 import type { Catalogue } from "./schema";
@@ -582,6 +583,17 @@ export function afterRun(doc: Doc, catalogue: Catalogue, random: () => number): 
   return next;
 }
 
+/** A random value for a seed: never so large that other programs lose its digits. */
+export function randomSeed({ min = 0, max = SEED_TOP }: Bounds, random: () => number): number {
+  const low = Math.max(min, -SEED_TOP);
+  return low + Math.floor(random() * (Math.min(max, SEED_TOP) - low + 1));
+}
+
+interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
 function stepped(
   value: Json,
   todo: string,
@@ -595,9 +607,6 @@ function stepped(
     if (todo === "randomize") return widget.options[Math.floor(random() * count)] ?? value;
     return widget.options[Math.min(count - 1, Math.max(0, at + (todo === "increment" ? 1 : -1)))] ?? value;
   }
-  const low = Math.max(widget.min ?? 0, -SEED_TOP);
-  const high = Math.min(widget.max ?? SEED_TOP, SEED_TOP);
-  if (todo === "randomize") return low + Math.floor(random() * (high - low + 1));
-  const by = todo === "increment" ? 1 : -1;
-  return Math.min(widget.max ?? SEED_TOP, Math.max(widget.min ?? 0, Number(value) + by));
+  if (todo === "randomize") return randomSeed(widget, random);
+  return clampInteger(addInteger(numeric(value), todo === "increment" ? 1 : -1), widget.min ?? 0, widget.max);
 }

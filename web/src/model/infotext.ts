@@ -1,6 +1,7 @@
 import { tidy } from "./apiFile";
 import { type Doc, emptyDoc, type GraphNode, type NodeId } from "./document";
 import { addNode, connect, editNode } from "./edits";
+import { readInteger } from "./integer";
 import type { Json } from "./json";
 import type { Catalogue } from "./schema";
 import { schemaShape } from "./shape";
@@ -111,7 +112,7 @@ export function fromInfotext(info: Infotext, catalogue: Catalogue, newId: () => 
   const negative = add("CLIPTextEncode", { text: info.negative }, "Negative");
   const latent = add("EmptyLatentImage", { width: width || 512, height: height || 512, batch_size: 1 });
   const sampler = add("KSampler", {
-    seed: number("Seed", 0),
+    seed: readInteger(get("Seed") ?? "") ?? 0,
     "seed:control": "fixed",
     steps: number("Steps", 20),
     cfg: number("CFG scale", 7),

@@ -2,7 +2,7 @@ import { isApiFile, openApiFile } from "./apiFile";
 import type { Doc } from "./document";
 import { BadFile, isEditorFile, openEditorFile } from "./editorFile";
 import { fromInfotext, readInfotext } from "./infotext";
-import { isObject } from "./json";
+import { isObject, readJson } from "./json";
 import { readMetadata } from "./picture";
 import type { Catalogue } from "./schema";
 
@@ -25,7 +25,7 @@ export function openText(text: string, { catalogue, newId }: OpenWith): Doc {
 function parse(text: string): unknown {
   try {
     // Some programs write NaN and Infinity, which JSON does not have.
-    return JSON.parse(text.replace(/(?<=[:[,]\s*)(NaN|-?Infinity)(?=\s*[,\]}])/g, "null"));
+    return readJson(text.replace(/(?<=[:[,]\s*)(NaN|-?Infinity)(?=\s*[,\]}])/g, "null"));
   } catch {
     throw new BadFile("This file is not JSON, so it holds no workflow.");
   }

@@ -1,3 +1,4 @@
+import { clampInteger, type Integer } from "./integer";
 import { asNumber, asText, isList, isObject, type Json, type JsonObject } from "./json";
 
 export type WidgetKind = "int" | "float" | "text" | "toggle" | "choice";
@@ -191,11 +192,11 @@ function readOutputs(entry: JsonObject): OutputSchema[] {
 }
 
 /** The value nearest to `value` that the widget allows, or the value itself where it is no number. */
-export function allowed(widget: WidgetSchema, value: number): number {
+export function allowed(widget: WidgetSchema, value: Integer): Integer {
+  if (widget.kind === "int") return clampInteger(value, widget.min, widget.max);
   const low = widget.min ?? Number.NEGATIVE_INFINITY;
   const high = widget.max ?? Number.POSITIVE_INFINITY;
-  const clamped = Math.min(high, Math.max(low, value));
-  if (widget.kind === "int") return Math.round(clamped);
+  const clamped = Math.min(high, Math.max(low, Number(value)));
   const places = decimals(widget);
   return asNumber(Number(clamped.toFixed(places)));
 }

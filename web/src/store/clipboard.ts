@@ -1,7 +1,7 @@
 import { type Doc, graphOf, type NodeId } from "../model/document";
 import { openEditorFile, saveEditorFile } from "../model/editorFile";
 import { bounds, boxOf, copyNodes, paste, surroundings } from "../model/edits";
-import { isObject } from "../model/json";
+import { isObject, readJson, writeJson } from "../model/json";
 import { currentGraph, edit, newId } from "./docs";
 import { placeHere } from "./focus";
 import { useLibrary } from "./library";
@@ -27,13 +27,13 @@ export function clipText(): string | undefined {
     extra: {},
   };
   const file = saveEditorFile(part, useLibrary.getState().catalogue);
-  return JSON.stringify({ ...file, [MARK]: { outside: outside.map((link) => ({ ...link })) } });
+  return writeJson({ ...file, [MARK]: { outside: outside.map((link) => ({ ...link })) } });
 }
 
 /** Pastes what `clipText` gave, at the pointer; with `outer`, linked to what fed it. False where the text is something else. */
 export function pasteText(text: string, outer = false): boolean {
   if (!text.includes(MARK)) return false;
-  const value = JSON.parse(text) as unknown;
+  const value = readJson(text);
   if (!isObject(value) || !isObject(value[MARK])) return false;
   const { catalogue } = useLibrary.getState();
   const part = openEditorFile(value, catalogue, newId);

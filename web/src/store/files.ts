@@ -2,7 +2,7 @@ import * as rest from "../api/rest";
 import type { Doc } from "../model/document";
 import { missingTypes, openEditorFile, saveEditorFile } from "../model/editorFile";
 import { addNode, setValue } from "../model/edits";
-import { isObject, type JsonObject } from "../model/json";
+import { isObject, type JsonObject, writeJson } from "../model/json";
 import { openPicture, openText } from "../model/open";
 import { toPrompt } from "../model/prompt";
 import { nearest } from "../model/search";
@@ -57,7 +57,7 @@ function nameOf(path: string): string {
 
 export function openJson(name: string, value: JsonObject): void {
   try {
-    openWorkflow(name, openText(JSON.stringify(value), using()));
+    openWorkflow(name, openText(writeJson(value), using()));
   } catch (error) {
     report(error);
   }
@@ -117,7 +117,7 @@ export function chooseFile(accept: string, then: (file: File) => void): void {
   input.click();
 }
 
-export const fileText = (doc: Doc) => JSON.stringify(saveEditorFile(doc, useLibrary.getState().catalogue), null, 2);
+export const fileText = (doc: Doc) => writeJson(saveEditorFile(doc, useLibrary.getState().catalogue), 2);
 
 /** Saves where the tab was saved before; asks for a name where it was not. */
 export async function save(): Promise<void> {
@@ -157,7 +157,7 @@ export function exportApi(): void {
   const tab = activeTab();
   const { catalogue } = useLibrary.getState();
   const prompt = toPrompt(docOf(tab), { catalogue, random: Math.random, now: new Date() });
-  download(`${tab.name}.api.json`, new Blob([JSON.stringify(prompt, null, 2)], { type: "application/json" }));
+  download(`${tab.name}.api.json`, new Blob([writeJson(prompt, 2)], { type: "application/json" }));
 }
 
 export function hasUnsaved(): boolean {

@@ -1,4 +1,5 @@
 import { useRef, useState } from "react";
+import { addInteger, type Integer, readInteger } from "../model/integer";
 import { calculate } from "../model/promptText";
 import { allowed, decimals } from "../model/schema";
 import type { WidgetShape } from "../model/shape";
@@ -6,8 +7,8 @@ import type { WidgetShape } from "../model/shape";
 interface Props {
   readonly label: string;
   readonly widget: WidgetShape;
-  readonly value: number;
-  readonly onChange: (value: number) => void;
+  readonly value: Integer;
+  readonly onChange: (value: Integer) => void;
   readonly onDone: () => void;
 }
 
@@ -16,9 +17,10 @@ const PIXELS_A_STEP = 6;
 /** Drag to scrub (Shift finer, Ctrl coarser), arrows to step, double-click or Enter to type, sums included. */
 export function NumberField({ label, widget, value, onChange, onDone }: Props) {
   const [typing, setTyping] = useState(false);
-  const drag = useRef<{ x: number; value: number; moved: boolean }>(undefined);
+  const drag = useRef<{ x: number; value: Integer; moved: boolean }>(undefined);
   const step = widget.step ?? (widget.kind === "int" ? 1 : 0.1);
-  const put = (next: number) => onChange(allowed(widget, next));
+  const put = (next: Integer) => onChange(allowed(widget, next));
+  const add = (to: Integer, by: number) => (widget.kind === "int" ? addInteger(to, by) : Number(to) + by);
   const share = fillShare(widget, value);
   if (typing) {
     return (
@@ -37,7 +39,8 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
             if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
           }}
           onBlur={(event) => {
-            const next = calculate(event.currentTarget.value);
+            const text = event.currentTarget.value;
+            const next = readInteger(text) ?? calculate(text);
             if (next !== undefined) put(next);
             onDone();
             setTyping(false);
@@ -52,7 +55,8 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
       role="spinbutton"
       tabIndex={0}
       aria-label={label}
-      aria-valuenow={value}
+      aria-valuenow={Number(value)}
+      aria-valuetext={String(value)}
       aria-valuemin={widget.min}
       aria-valuemax={widget.max}
       style={{ "--fill": share === undefined ? 0 : share } as React.CSSProperties}
@@ -69,7 +73,7 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
         if (!start.moved && Math.abs(dx) < 3) return;
         start.moved = true;
         const pace = event.shiftKey ? 0.1 : event.ctrlKey ? 10 : 1;
-        put(start.value + Math.round((dx / PIXELS_A_STEP) * pace) * step);
+        put(add(start.value, Math.round((dx / PIXELS_A_STEP) * pace) * step));
       }}
       onPointerUp={(event) => {
         if (drag.current?.moved) onDone();
@@ -86,7 +90,7 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
         if (by !== undefined && !event.ctrlKey && !event.altKey && !event.metaKey) {
           event.preventDefault();
           event.stopPropagation();
-          put(value + by * pace);
+          put(add(value, by * pace));
         }
         if ((event.key === "Enter" && !event.ctrlKey && !event.metaKey) || /^[\d.-]$/.test(event.key)) {
           event.preventDefault();
@@ -103,14 +107,13 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
 }
 
 /** How full the bar behind the number is: only where the range is one that a person thinks of as a range. */
-function fillShare(widget: WidgetShape, value: number): number | undefined {
+function fillShare(widget: WidgetShape, value: Integer): number | undefined {
   const { min, max } = widget;
   if (min === undefined || max === undefined || max <= min) return undefined;
   const small = widget.display === "slider" || (widget.kind === "float" && max - min <= 20);
-  return small ? Math.min(1, Math.max(0, (value - min) / (max - min))) : undefined;
+  return small ? Math.min(1, Math.max(0, (Number(value) - min) / (max - min))) : undefined;
 }
 
-function shown(widget: WidgetShape, value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  return widget.kind === "int" ? String(value) : value.toFixed(Math.min(3, Math.max(1, decimals(widget))));
+function shown(widget: WidgetShape, value: Integer): string {
+  return widget.kind === "int" ? String(value) : Number(value).toFixed(Math.min(3, Math.max(1, decimals(widget))));
 }

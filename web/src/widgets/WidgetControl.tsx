@@ -1,5 +1,6 @@
 import type { GraphId, GraphNode } from "../model/document";
-import { setValue } from "../model/edits";
+import { randomSeed, setValue } from "../model/edits";
+import { numeric } from "../model/integer";
 import type { Json } from "../model/json";
 import { isTall } from "../model/layout";
 import { controlOf, type WidgetShape } from "../model/shape";
@@ -67,7 +68,7 @@ export function WidgetControl(props: ControlProps) {
     );
   }
   const number = (
-    <NumberField label={label} widget={widget} value={Number(value)} onChange={during} onDone={endGesture} />
+    <NumberField label={label} widget={widget} value={numeric(value)} onChange={during} onDone={endGesture} />
   );
   if (!widget.control) return number;
   const name = `${widget.name}:control`;
@@ -77,7 +78,7 @@ export function WidgetControl(props: ControlProps) {
       <SeedControl
         what={controlOf(node, widget.name)}
         onWhat={(next) => edit("change what follows a run", (doc) => setValue(doc, at, id, name, next))}
-        onRoll={() => once(Math.floor(Math.random() * Math.min(widget.max ?? 2 ** 50, 2 ** 50)))}
+        onRoll={() => once(randomSeed(widget, Math.random))}
       />
     </div>
   );
