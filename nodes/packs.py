@@ -108,7 +108,7 @@ def classic(node_id: str, cls: type, title: str, module: str) -> NodeDef:
         module=module.replace(_PREFIX, "custom_nodes"),
         needs=_needs(cls) if hasattr(cls, "check_lazy_status") else lambda **_: (),
         fingerprint=_fingerprint(cls) if hasattr(cls, "IS_CHANGED") else None,
-        check=_check(cls) if hasattr(cls, "VALIDATE_INPUTS") else lambda **_: (),
+        **({"check": _check(cls)} if hasattr(cls, "VALIDATE_INPUTS") else {}),
     )
 
 

@@ -31,6 +31,7 @@ from server.assets import web_folder, workflows_folder
 from server.config import GIB, Settings
 from server.jobs.queue import Deadlines, Queue
 from server.jobs.schema import UnusableStore
+from server.jobs.starts import Starts
 from server.jobs.store import Store
 from server.workers.alone import Alone, Held
 from server.workers.catalogue import digest
@@ -101,6 +102,8 @@ def serve(settings: Settings) -> int:
 
 def run(serving: Serving) -> int:
     """Serve until told to stop; the exit status. Raises CannotServe."""
+    # A large graph is checked in a thread of its own; the loop, which wants moments, is not to wait for its turn.
+    sys.setswitchinterval(0.0005)
     try:
         return asyncio.run(_run(serving))
     except KeyboardInterrupt:
@@ -122,6 +125,7 @@ def make_parts(serving: Serving, folders: Folders) -> Parts:
     queue = Queue(
         Store(folders.state / "jobs.sqlite"),
         LocalPool(start, serving.devices, serving.patience),
+        Starts(folders.state / "starts"),
         exists=lambda item: exists_in(folders, item),
         models_of=book.models_of,
         ended=lambda job: forget_claims(folders.state / "claims", job),

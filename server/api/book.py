@@ -15,7 +15,7 @@ from nodes.registry import PackError, Registry
 from nodes.widgets import Files
 from server.engine.engine import Engine
 from server.jobs.model import Request
-from server.workers.catalogue import from_data
+from server.workers.catalogue import asks, from_data
 from server.workers.messages import Catalogue
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class Book:
         self._own: Registry | None = None
         self._engine: Engine | None = None
         self._custom: tuple[NodeDef, ...] = ()
+        self._asking: frozenset[str] = frozenset()
         self._errors: tuple[PackError, ...] = ()
         self._loading: asyncio.Task[Registry] | None = None
         self._told = asyncio.Event()
@@ -71,9 +72,9 @@ class Book:
         """The packs that could not be loaded."""
         return self._errors
 
-    def is_custom(self, node_type: str) -> bool:
-        """Whether a node comes from a custom pack, whose checks only a worker can call."""
-        return any(each.id == node_type for each in self._custom)
+    def needs_worker(self, node_type: str) -> bool:
+        """Whether a node's pack has checks of its own, which only a worker can call."""
+        return node_type in self._asking
 
     def told(self, catalogue: Catalogue) -> None:
         """A worker says which custom nodes it has."""
@@ -120,6 +121,7 @@ class Book:
     def _take(self, catalogue: Catalogue) -> None:
         try:
             self._custom = tuple(from_data(each) for each in catalogue.nodes)
+            self._asking = frozenset(str(each["id"]) for each in catalogue.nodes if asks(each))
         except ValueError as error:
             log.warning("the catalogue cannot be used: %s", error)
             return

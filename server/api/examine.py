@@ -54,7 +54,7 @@ async def examine(parts: Parts, body: Mapping[str, Any]) -> Examined:
             found = _checked(given, targets, engine)
     except FormatError as error:
         return _refused("invalid_prompt", str(error), "")
-    if found.refusal is None and any(parts.book.is_custom(node.get("class_type", "")) for node in given.values()):
+    if found.refusal is None and any(parts.book.needs_worker(node["class_type"]) for node in given.values()):
         found = await _asked(parts, found, targets)
     return replace(found, workflow=workflow)
 

@@ -27,10 +27,9 @@ async def get_ws(request: web.Request) -> web.WebSocketResponse:
         refuse(400, "since must be the number of an event.")
     socket = web.WebSocketResponse(heartbeat=30, compress=False, max_msg_size=_MAX_MESSAGE_BYTES)
     await socket.prepare(request)
-    store, transport = found.queue.store, request.transport
-    abort = transport.abort if transport is not None else socket.force_close
+    store = found.queue.store
     missed = (lambda: store.events(since=min(int(since), 2**62), client=client)) if since else None
-    await found.hub.serve(Client(client, socket, abort), missed=missed, current=lambda: _current(request, client))
+    await found.hub.serve(Client(client, socket, request), missed=missed, current=lambda: _current(request, client))
     return socket
 
 

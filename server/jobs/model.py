@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, cast
 
 Json = Mapping[str, Any]
@@ -29,7 +30,7 @@ class State(StrEnum):
         return self not in (State.QUEUED, State.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What to run: an API-format prompt, the output nodes of it, and ComfyUI's extra_data."""
 
@@ -43,11 +44,15 @@ class Request:
         client = self.extra.get("client_id")
         return client if isinstance(client, str) else None
 
+    @cached_property
+    def text(self) -> str:
+        """The prompt as JSON: written once, then stored, hashed and sent."""
+        return json.dumps(self.prompt, separators=(",", ":"))
+
     @property
     def digest(self) -> str:
         """The same for the same prompt and outputs."""
-        text = json.dumps([self.prompt, self.targets], separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(f"{self.text}{json.dumps(self.targets)}".encode()).hexdigest()
 
     @property
     def workflow_id(self) -> str | None:
@@ -117,9 +122,9 @@ def text_of(prompt: Json) -> str:
 
 def _texts(prompt: Json) -> Iterator[str]:
     for node in prompt.values():
-        for value in _mapping(_mapping(node).get("inputs")).values():
-            if isinstance(value, str):
-                yield value
+        inputs: object = cast("dict[str, Any]", node).get("inputs") if isinstance(node, dict) else None
+        if isinstance(inputs, dict):
+            yield from (value for value in cast("dict[str, Any]", inputs).values() if isinstance(value, str))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
-from server.jobs.affinity import Offer, choose
+from server.jobs.affinity import Choice, Offer, choose
 from server.jobs.model import Job, Json, Logged, Request, Result, State, now_ms
 from server.jobs.narrate import Narrator
+from server.jobs.starts import Starts
 from server.jobs.store import Store, StoreFull, Taken
 from server.workers.messages import (
     Cancel,
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 MAX_DEATHS = 2
 CRASHES_BEFORE_PAUSE = 3
+_START_DURABLE_AFTER_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,7 @@ class _Attempt:
     job: Job
     worker: str
     narrator: Narrator
-    models: frozenset[str]
-    sent: bool = False
+    why: str
     cancelled: str = ""
     kill: asyncio.TimerHandle | None = None
 
@@ -108,6 +109,7 @@ class Queue:
         self,
         store: Store,
         pool: Pool,
+        starts: Starts,
         *,
         exists: Callable[[Json], bool],
         models_of: Callable[[Request], frozenset[str]],
@@ -116,6 +118,7 @@ class Queue:
     ) -> None:
         self.store = store
         self.pool = pool
+        self._starts = starts
         self.totals = Totals()
         self.paused = ""
         self._exists = exists
@@ -158,19 +161,28 @@ class Queue:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._deadlines.shutdown_s)
         await self._quietly(self.store.remember("crashes", "0"))
+        self._starts.close()
         await self.store.close()
 
     async def _take_up(self) -> None:
         """Put back what ran when the server ended, and come up paused when it keeps ending."""
         self.paused = await self.store.remembered("paused") or ""
-        unfinished = await self.store.unfinished()
+        started = await asyncio.to_thread(self._starts.read)
+        unfinished = [
+            replace(job, state=State.RUNNING, attempts=started[job.id])
+            if started.get(job.id, 0) > job.attempts
+            else job
+            for job in await self.store.unfinished()
+        ]
         crashed = [job for job in unfinished if job.state is State.RUNNING]
         self._streak = int(await self.store.remembered("crashes") or 0)
         if crashed:
             self._streak += 1
             await self._quietly(self.store.remember("crashes", str(self._streak)))
         for job in crashed:
+            await self._quietly(self.store.lease(job.id, job.attempts, job.worker, "", now_ms(), durable=False))
             await self._quietly(self.store.give_back(job.id, job.deaths, "the server ended while it ran", now_ms()))
+        await asyncio.to_thread(self._starts.clear)
         for job in unfinished:
             self._enqueue(replace(job, state=State.QUEUED))
         self._number = int(max((job.number for job in unfinished), default=-1.0)) + 1
@@ -323,7 +335,7 @@ class Queue:
         ask = self.store.log("", None, "", {}, keep=False).seq
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._checks[ask] = (worker, answer)
-        self.pool.send(worker, Check(ask, request.prompt, targets))
+        self.pool.send(worker, Check(ask, request.text.encode(), targets))
         try:
             return await asyncio.wait_for(answer, 10)
         except TimeoutError:
@@ -354,58 +366,62 @@ class Queue:
                 return
             busy = [Offer(name, self._holds.get(name, frozenset())) for name in self._running]
             choice = choose(self._pending[:16], offers, busy, self._models_of, self._waited(self._pending[0]))
-            self._lease(choice.job, choice.worker, choice.why, choice.models)
+            try:
+                self._starts.mark(choice.worker, choice.job.id, choice.job.attempts + 1)
+            except OSError as error:
+                log.error("no job can be started: %s", error.strerror)
+                asyncio.get_running_loop().call_later(self._deadlines.disk_s, self._dispatch)
+                return
+            self._start(choice)
 
-    def _lease(self, job: Job, worker: str, why: str, models: frozenset[str]) -> None:
+    def _start(self, choice: Choice) -> None:
+        """Give a job to a worker. That it begins is in a file already, and on disk soon if it goes on for a while."""
+        job, worker = choice.job, choice.worker
         del self._pending[bisect_left(self._pending, job.order, key=lambda j: j.order)]
         self._waiting_since.pop(job.id, None)
-        at = now_ms()
         job = replace(
-            job, state=State.RUNNING, attempts=job.attempts + 1, worker=worker, started_ms=job.started_ms or at
+            job, state=State.RUNNING, attempts=job.attempts + 1, worker=worker, started_ms=job.started_ms or now_ms()
         )
-        attempt = _Attempt(job, worker, Narrator(job), models)
+        attempt = _Attempt(job, worker, Narrator(job), choice.why)
         self._running[worker] = attempt
         self._idle.clear()
-        leased = self.store.lease(job.id, job.attempts, worker, why, at)
-        leased.add_done_callback(lambda done: self._leased(attempt, done))
-
-    def _leased(self, attempt: _Attempt, done: asyncio.Future[None]) -> None:
-        if self._running.get(attempt.worker) is not attempt:  # the worker died in the meantime
-            return
-        if done.cancelled() or done.exception() is not None:
-            self._leave(attempt)
-            self._enqueue(replace(attempt.job, state=State.QUEUED, attempts=attempt.job.attempts - 1))
-            self._hold_for_disk(str(done.exception()) if not done.cancelled() else "")
-            return
-        job = attempt.job
-        if attempt.models:
-            self._holds[attempt.worker] = attempt.models
-        attempt.sent = True
+        if choice.models:
+            self._holds[worker] = choice.models
         self._changed()
         run = Run(
             job.id,
             job.attempts,
             job.request.digest,
-            job.request.prompt,
+            job.request.text.encode(),
             job.request.targets,
             job.request.extra,
             _previews(job),
         )
-        self.pool.send(attempt.worker, run)
-        if attempt.cancelled:
-            self.pool.send(attempt.worker, Cancel(job.id))
+        self.pool.send(worker, run)
+        self._record_start(attempt, durable=False)
 
-    def _hold_for_disk(self, why: str) -> None:
-        """Wait until the disk takes what has to be written before a job starts."""
-        log.error("no job can be started: %s", why)
-        asyncio.get_running_loop().call_later(self._deadlines.disk_s, self._dispatch)
+    def _record_start(self, attempt: _Attempt, *, durable: bool) -> None:
+        """Record a start with whatever is written next, then durably if the job still runs."""
+        if self._running.get(attempt.worker) is not attempt:
+            return
+        job = attempt.job
+        leased = self.store.lease(job.id, job.attempts, job.worker, attempt.why, job.started_ms, durable=durable)
+        leased.add_done_callback(lambda done: self._start_recorded(attempt, done, durable=durable))
+
+    def _start_recorded(self, attempt: _Attempt, done: asyncio.Future[None], *, durable: bool) -> None:
+        failed = not done.cancelled() and done.exception() is not None
+        if failed:
+            log.error("the start of job %s cannot be recorded yet: %s", attempt.job.id, done.exception())
+        if failed or not durable:
+            wait_s = self._deadlines.disk_s if failed else _START_DURABLE_AFTER_S
+            loop = asyncio.get_running_loop()
+            loop.call_later(wait_s, lambda: self._record_start(attempt, durable=True))
 
     def _stop(self, attempt: _Attempt, why: str) -> None:
         if attempt.cancelled:
             return
         attempt.cancelled = why
-        if attempt.sent:
-            self.pool.send(attempt.worker, Cancel(attempt.job.id))
+        self.pool.send(attempt.worker, Cancel(attempt.job.id))
         attempt.kill = asyncio.get_running_loop().call_later(self._deadlines.cancel_s, self._overdue, attempt)
 
     def _overdue(self, attempt: _Attempt) -> None:

@@ -86,6 +86,7 @@ class Store:
         self._read: sqlite3.Connection | None = None
         self._writer = threading.Thread(target=self._write_all, name="jobs-write", daemon=True)
         self._connection: sqlite3.Connection | None = None
+        self._durable: bool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
@@ -122,7 +123,7 @@ class Store:
 
     def accept(self, job: Job) -> asyncio.Future[Job | Taken]:
         """Make a job durable. Gives it with its place, or the job that has its id already."""
-        text = json.dumps(job.request.prompt, separators=(",", ":"))
+        text = job.request.text
         words = text_of(job.request.prompt)
 
         def write(connection: sqlite3.Connection) -> Job | Taken:
@@ -141,21 +142,24 @@ class Store:
 
         return self._soon(write, durable=True)
 
-    def lease(self, job: str, attempt: int, worker: str, why: str, at_ms: int) -> asyncio.Future[None]:
-        """Record that a worker is about to run a job, before it does."""
+    def lease(
+        self, job: str, attempt: int, worker: str, why: str, at_ms: int, *, durable: bool
+    ) -> asyncio.Future[None]:
+        """Record that a worker runs a job. Changes nothing about an attempt or a job that has ended."""
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "UPDATE jobs SET state = 'running', attempts = ?, worker = ?, reason = '', "
-                "started_ms = CASE started_ms WHEN 0 THEN ? ELSE started_ms END WHERE id = ?",
+                f"started_ms = CASE started_ms WHEN 0 THEN ? ELSE started_ms END WHERE id = ? AND NOT ({_ENDED})",
                 (attempt, worker, at_ms, job),
             )
             connection.execute(
-                "INSERT OR REPLACE INTO attempts (job, n, worker, why, started_ms) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO attempts (job, n, worker, why, started_ms) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET worker = excluded.worker",
                 (job, attempt, worker, why, at_ms),
             )
 
-        return self._soon(write, durable=True)
+        return self._soon(write, durable=durable)
 
     def give_back(self, job: str, deaths: int, reason: str, at_ms: int) -> asyncio.Future[None]:
         """Record that an attempt ended without the job's end; it waits again."""
@@ -344,7 +348,9 @@ class Store:
         error: Exception | None = None
         try:
             durable = any(op.durable for op in batch)
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            if durable is not self._durable:
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             self._connection.execute("BEGIN IMMEDIATE")
             results = [op.write(self._connection) for op in batch]
             self._connection.execute("COMMIT")

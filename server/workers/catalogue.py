@@ -49,7 +49,13 @@ def to_data(definition: NodeDef) -> Json:
         "experimental": definition.experimental,
         "module": definition.module,
         "aliases": list(definition.aliases),
+        "asks": _asks(definition),
     }
+
+
+def asks(data: Json) -> bool:
+    """Whether only a worker can say all that is wrong with this node: it has a check, older versions, or live lists."""
+    return bool(data.get("asks", True))
 
 
 def from_data(data: Json) -> NodeDef:
@@ -68,6 +74,11 @@ def from_data(data: Json) -> NodeDef:
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"This is no node: {error}.") from error
+
+
+def _asks(definition: NodeDef) -> bool:
+    live = any(isinstance(each.widget, widgets.Choice) and callable(each.widget.options) for each in definition.inputs)
+    return live or bool(definition.migrations) or definition.check is not NodeDef.__dataclass_fields__["check"].default
 
 
 def _elsewhere(**_: Any) -> Any:

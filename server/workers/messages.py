@@ -1,7 +1,7 @@
 """What goes over the pipe between the server and a worker, both ways.
 
-A frame is a length, a kind and a body. Bodies are JSON: a worker runs code of others, so nothing it says is unpickled.
-A preview's frame carries its picture behind the JSON.
+A frame is two lengths, a JSON body and what goes along as it is: a preview's picture, a job's prompt, which is read
+only by who needs it. A worker runs code of others, so nothing it says is unpickled.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 _FRAME = struct.Struct(">II")
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 MAX_FRAME_BYTES = 1 << 30
 
 Json = Mapping[str, Any]
@@ -33,12 +34,15 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run these nodes of a prompt for a job. `attempt` counts from 1; `digest` is the same for the same prompt."""
+    """Run these nodes of a prompt for a job. `attempt` counts from 1; `digest` is the same for the same prompt.
+
+    `prompt` is JSON, as text.
+    """
 
     job: str
     attempt: int
     digest: str
-    prompt: Json
+    prompt: bytes
     targets: tuple[str, ...]
     extra: Json
     previews: bool = False
@@ -64,7 +68,7 @@ class Check:
     """Validate a prompt with the worker's own nodes (custom packs have checks that only it can call)."""
 
     ask: int
-    prompt: Json
+    prompt: bytes
     targets: tuple[str, ...] | None
 
 
@@ -146,6 +150,8 @@ _TYPES: Mapping[str, type] = {
 }
 _FIELDS: Mapping[type, tuple[str, ...]] = {cls: tuple(f.name for f in fields(cls)) for cls in _TYPES.values()}
 _TUPLES = frozenset({"targets", "nodes", "errors"})
+_ALONG: Mapping[type, str] = {Previewed: "picture", Run: "prompt", Check: "prompt"}
+"""The fields that go behind the JSON."""
 
 
 class BrokenPipe(ValueError):  # noqa: N818 -- reads as what it is
@@ -154,10 +160,12 @@ class BrokenPipe(ValueError):  # noqa: N818 -- reads as what it is
 
 def encode(message: ToWorker | FromWorker) -> bytes:
     """A message as one frame."""
-    picture = message.picture if isinstance(message, Previewed) else b""
-    values = [getattr(message, name) for name in _FIELDS[type(message)] if name != "picture"]
-    body = json.dumps([type(message).__name__, *values], separators=(",", ":")).encode()
-    return _FRAME.pack(len(body), len(picture)) + body + picture
+    kind = type(message)
+    along_name = _ALONG.get(kind)
+    along: bytes = getattr(message, along_name) if along_name is not None else b""
+    values = [None if name == along_name else getattr(message, name) for name in _FIELDS[kind]]
+    body = _to_json([kind.__name__, *values]).encode()
+    return _FRAME.pack(len(body), len(along)) + body + along
 
 
 class Decoder:
@@ -172,28 +180,29 @@ class Decoder:
         start = 0
         try:
             while len(self._bytes) - start >= _FRAME.size:
-                body, picture = _FRAME.unpack_from(self._bytes, start)
-                if body + picture > MAX_FRAME_BYTES:
-                    raise BrokenPipe(f"a frame of {body + picture} bytes")
+                body, along = _FRAME.unpack_from(self._bytes, start)
+                if body + along > MAX_FRAME_BYTES:
+                    raise BrokenPipe(f"a frame of {body + along} bytes")
                 middle = start + _FRAME.size + body
-                if len(self._bytes) < middle + picture:
+                end = middle + along
+                if len(self._bytes) < end:
                     break
-                message = _decode(bytes(self._bytes[start + _FRAME.size : middle]))
-                if picture:
-                    message = Previewed(
-                        message.job, message.node, message.mime, bytes(self._bytes[middle : middle + picture])
-                    )
-                start = middle + picture
+                message = _decode(self._bytes[start + _FRAME.size : middle], self._bytes[middle:end])
+                start = end
                 yield message
         finally:
             del self._bytes[:start]
 
 
-def _decode(body: bytes) -> Any:
+def _decode(body: bytearray, along: bytearray) -> Any:
     try:
-        name, *values = json.loads(body)
-        cls = cast("Callable[..., Any]", _TYPES[name])
-        names = _FIELDS[_TYPES[name]]
-        return cls(*(tuple(v) if n in _TUPLES and v is not None else v for n, v in zip(names, values, strict=False)))
-    except (ValueError, KeyError, TypeError) as error:
+        name, *values = json.loads(body.decode())
+        kind = _TYPES[name]
+        names = _FIELDS[kind]
+        if (along_name := _ALONG.get(kind)) is not None:
+            values[names.index(along_name)] = bytes(along)
+        if not _TUPLES.isdisjoint(names):
+            values = [tuple(v) if n in _TUPLES and v is not None else v for n, v in zip(names, values, strict=True)]
+        return cast("Callable[..., Any]", kind)(*values)
+    except (ValueError, IndexError, KeyError, TypeError) as error:
         raise BrokenPipe(f"no message: {error}") from error

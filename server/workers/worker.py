@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import json
 import logging
 import os
 import queue
@@ -29,7 +30,7 @@ from nodes.registry import Registry, builtin
 from server.engine.cache import Cache, Disk
 from server.engine.engine import Engine
 from server.engine.errors import Problem, Validation
-from server.engine.events import Event, Progress, to_json
+from server.engine.events import Event, Executing, Progress, to_json
 from server.engine.graph import Graph
 from server.formats.prompt import read_prompt
 from server.workers.alone import Alone
@@ -58,9 +59,12 @@ from server.workers.messages import (
 if TYPE_CHECKING:
     from nodes.diffusion.weights import Weights
 
+Json = Mapping[str, Any]
+
 log = logging.getLogger("worker")
 
 _BEAT_S = 2.0
+_SEND_AFTER_S = 0.005
 _READ_BYTES = 1 << 16
 _CHECKED_KEPT = 8
 _LAST_EVENTS = frozenset({"execution_success", "execution_error", "execution_interrupted"})
@@ -74,6 +78,9 @@ class Wire:
         self._out = outwards
         self._decoder = Decoder()
         self._lock = threading.Lock()
+        self._waiting: list[bytes] = []
+        self._some = threading.Event()
+        threading.Thread(target=self._send_soon, name="send", daemon=True).start()
 
     @staticmethod
     def take() -> Wire:
@@ -86,11 +93,29 @@ class Wire:
         return Wire(os.fdopen(inwards, "rb", buffering=0), outwards)
 
     def say(self, message: FromWorker) -> None:
-        """Send a message."""
-        data = memoryview(encode(message))
+        """Send a message, and what waits before it."""
+        self._send(encode(message))
+
+    def add(self, message: FromWorker) -> None:
+        """Send a message with the next, or within milliseconds: nodes that do little have much to say."""
+        data = encode(message)
         with self._lock:
+            self._waiting.append(data)
+        if not self._some.is_set():
+            self._some.set()
+
+    def _send(self, more: bytes = b"") -> None:
+        with self._lock:
+            data = memoryview(b"".join((*self._waiting, more)))
+            self._waiting.clear()
             while data:
                 data = data[os.write(self._out, data) :]
+
+    def _send_soon(self) -> None:
+        while self._some.wait():
+            time.sleep(_SEND_AFTER_S)
+            self._some.clear()
+            self._send()
 
     def hear(self) -> Iterator[Any]:
         """Messages as they come, until the server goes."""
@@ -136,7 +161,7 @@ class Worker:
         self._things = self._provide()
         self._cache = self._open_cache()
         self._engine = Engine(self._registry, cache=self._cache, provided=self._things, salt=self._salt)
-        self._checked: OrderedDict[str, Validation] = OrderedDict()
+        self._checked: OrderedDict[str, tuple[Validation, Json]] = OrderedDict()
 
     def run(self) -> None:
         """Do what is asked until told to stop."""
@@ -195,7 +220,7 @@ class Worker:
         self._wire.say(finished)
 
     def _outcome(self, task: Run) -> Finished:
-        checked = self._validated(task)
+        checked, prompt = self._validated(task)
         if not checked.runs:
             return _failed(task.job, "InvalidPrompt", " ".join(checked.sentences()))
         outcome = self._engine.run(
@@ -204,22 +229,21 @@ class Worker:
             checked.good_outputs,
             lambda event: self._tell(task, event),
             lambda: self._stopping or task.job in self._cancelled,
-            hidden={"PROMPT": task.prompt, "EXTRA_PNGINFO": task.extra.get("extra_pnginfo")},
+            hidden={"PROMPT": prompt, "EXTRA_PNGINFO": task.extra.get("extra_pnginfo")},
             claims=FileClaims(self._claims, task.job),
             previews=task.previews,
         )
         error = to_json(outcome.error) if outcome.error is not None else None
         return Finished(task.job, outcome.state, dict(outcome.outputs), error)
 
-    def _validated(self, task: Run) -> Validation:
-        """The prompt as it can run. One that has just run needs no second look: the server has had one."""
-        known = self._checked.get(task.digest)
+    def _validated(self, task: Run) -> tuple[Validation, Json]:
+        """The prompt as it can run, and as it came. One that has just run is not read again: the server has done so."""
+        known = self._checked.pop(task.digest, None)
         if known is None:
-            known = self._engine.validate(read_prompt(task.prompt), targets=list(task.targets))
-            if known.sound:
-                self._checked[task.digest] = known
-        if task.digest in self._checked:
-            self._checked.move_to_end(task.digest)
+            prompt = json.loads(task.prompt)
+            known = self._engine.validate(read_prompt(prompt), targets=list(task.targets)), prompt
+        if known[0].sound:
+            self._checked[task.digest] = known
         while len(self._checked) > _CHECKED_KEPT:
             self._checked.popitem(last=False)
         return known
@@ -228,16 +252,18 @@ class Worker:
         if event.type in _LAST_EVENTS:  # told once the end is on disk
             return
         if isinstance(event, Progress) and event.preview is not None:
-            self._wire.say(Previewed(task.job, event.node, event.preview.mime, event.preview.data))
+            self._wire.add(Previewed(task.job, event.node, event.preview.mime, event.preview.data))
         data = to_json(event, preview=False)
         for key in ("type", "job", "seq"):
             data.pop(key, None)
-        self._wire.say(Happened(task.job, event.type, data))
+        # Which node starts is said before it does: it may be the last thing that this process says.
+        say = self._wire.say if event.type == Executing.type else self._wire.add
+        say(Happened(task.job, event.type, data))
 
     def _check(self, message: Check) -> Mapping[str, Any]:
         targets = list(message.targets) if message.targets is not None else None
         try:
-            checked = self._engine.validate(read_prompt(message.prompt), targets=targets)
+            checked = self._engine.validate(read_prompt(json.loads(message.prompt)), targets=targets)
         except Exception as error:
             log.exception("a prompt could not be checked")
             problem = Problem(None, "exception_during_validation", "Exception when validating node", str(error))
@@ -307,6 +333,7 @@ def main() -> None:
     # A worker of a server that was killed may be in its last moments; two at once would share a device and a job.
     alone = Alone(Folders.at(Path(start.base)).state / f"worker-{start.device.replace(':', '-')}.lock", wait=True)
     worker = Worker(wire, start)
+    gc.freeze()  # what was imported stays; there is no use in looking through it again and again
     worker.introduce(since)
     threading.Thread(target=worker.listen, args=(messages,), name="listen", daemon=True).start()
     threading.Thread(target=worker.beat, name="beat", daemon=True).start()
