@@ -212,3 +212,11 @@ def perp_neg(
 def latent_apply_operation_cfg(*, model: Model, operation: LatentOperation) -> Model:
     """Change the guidance of every step by an operation on latents."""
     return options.with_guidance(model, "operation", operation=operation)
+
+
+@node(id="FluxGuidance", category="advanced/conditioning/flux")
+def flux_guidance(
+    *, conditioning: Conditioning, guidance: Annotated[float, Range(0.0, 100.0, step=0.1)] = 3.5
+) -> Conditioning:
+    """Tell a model that was distilled to be told so how strongly to follow its prompt."""
+    return Conditioning(tuple(part.having(extras={**part.extras, "guidance": guidance}) for part in conditioning))

@@ -17,7 +17,7 @@ _Amount = Annotated[float, Range(0.0, 100.0, step=0.01)]
 _Device = Annotated[str, Choice(("gpu", "cpu"))]
 
 
-def _sampler(name: str, **parameters: float | str | bool) -> Sampler:
+def _sampler(name: str, **parameters: float | str | bool | None) -> Sampler:
     return Sampler(name, tuple(parameters.items()))
 
 
@@ -51,6 +51,18 @@ def sampler_euler_ancestral_cfg_pp(
 def sampler_euler_cfg_pp(*, version: Annotated[str, Choice(("regular", "alternative"))] = "regular") -> Sampler:
     """Euler with CFG++; use a low cfg."""
     return _sampler("euler_cfg_pp", alternative=version == "alternative")
+
+
+@node(id="SamplerLCMUpscale", category=_CATEGORY)
+def sampler_lcm_upscale(
+    *,
+    scale_ratio: Annotated[float, Range(0.1, 20.0, step=0.01)] = 1.0,
+    scale_steps: Annotated[int, Range(-1, 1000, step=1)] = -1,
+    upscale_method: Annotated[str, Choice(("bislerp", "nearest-exact", "bilinear", "area", "bicubic"))] = "bislerp",
+) -> Sampler:
+    """LCM that grows the picture on its way, over the first `scale_steps` steps (-1: over the first half)."""
+    steps = None if scale_steps < 0 else scale_steps
+    return _sampler("lcm_upscale", scale=scale_ratio, growing=steps, method=upscale_method)
 
 
 @node(id="SamplerLMS", category=_CATEGORY)

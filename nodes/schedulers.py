@@ -127,6 +127,17 @@ def align_your_steps_scheduler(
     return Sigmas(schedules.align_your_steps(model_type, steps, denoise))
 
 
+@node(id="OptimalStepsScheduler", category=_SCHEDULERS)
+def optimal_steps_scheduler(
+    *,
+    model_type: Annotated[str, Choice(schedules.OPTIMAL_STEPS)] = "FLUX",
+    steps: Annotated[int, Range(3, 1000)] = 20,
+    denoise: _Denoise = 1.0,
+) -> Sigmas:
+    """Levels searched for a model so that few steps come near to many."""
+    return Sigmas(schedules.optimal_steps(model_type, steps, denoise))
+
+
 @node(id="Flux2Scheduler", category=_SCHEDULERS)
 def flux2_scheduler(
     *,

@@ -51,6 +51,17 @@ def fresh(like: Tensor, seed: int) -> NoiseSource:
     return draw
 
 
+def continued(like: Tensor, seed: int) -> Callable[[Tensor], Tensor]:
+    """Draws noise of any tensor's shape, going on where the initial noise of this shape and seed ended."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.randn(like.shape, generator=generator)
+
+    def draw(x: Tensor) -> Tensor:
+        return torch.randn(x.shape, generator=generator).to(x.device)
+
+    return draw
+
+
 def brownian(like: Tensor, sigmas: Sequence[float], seed: int) -> NoiseSource:
     """A source that reads one Brownian path over the levels: other step sizes see the same path.
 

@@ -135,7 +135,8 @@ def run(
     x = prediction.add_noise(start, noise, levels[0], from_pure_noise=pure)
     # Not inference_mode: what comes out may be trained on.
     with torch.no_grad():
-        x = chosen.sample(Run(denoise, prediction, draw, report), x, levels, **(sampler_options or {}))
+        whole = Run(denoise, prediction, draw, report, noises.continued(start, seed))
+        x = chosen.sample(whole, x, levels, **(sampler_options or {}))
     x = prediction.undo_scaling(x, levels[-1])
     return Sampled(_out(network, x), _out(network, last))
 

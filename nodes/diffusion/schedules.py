@@ -197,12 +197,39 @@ _ALIGNED_LEVELS_SVD = (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0
 
 def align_your_steps(model: str, steps: int, denoise: float = 1.0) -> Tensor:
     """Levels that minimise the divergence bound for a model family, as published for 10 steps. arXiv:2404.14507."""
+    levels: Sequence[float] = _ALIGNED_LEVELS_SVD
+    if model in _ALIGNED_TIMESTEPS:
+        levels = prediction_of(Parametrization()).levels.table[list(_ALIGNED_TIMESTEPS[model])].tolist()
+    return _last_part(levels, steps, denoise)
+
+
+_OPTIMAL_LEVELS = MappingProxyType(
+    {
+        "FLUX": (0.9968, 0.9886, 0.9819, 0.975, 0.966, 0.9471, 0.9158, 0.8287, 0.5512, 0.2808, 0.001),
+        "Wan": (
+            1.0, 0.997, 0.995, 0.993, 0.991, 0.989, 0.987, 0.985, 0.98, 0.975, 0.973, 0.968, 0.96, 0.946, 0.927, 0.902,
+            0.864, 0.776, 0.539, 0.208, 0.001,
+        ),
+        "Chroma": (
+            0.992, 0.99, 0.988, 0.985, 0.982, 0.978, 0.973, 0.968, 0.961, 0.953, 0.943, 0.931, 0.917, 0.9, 0.881, 0.858,
+            0.832, 0.802, 0.769, 0.731, 0.69, 0.646, 0.599, 0.55, 0.501, 0.451, 0.402, 0.355, 0.311, 0.27, 0.232, 0.199,
+            0.169, 0.143, 0.12, 0.101, 0.084, 0.07, 0.058, 0.048, 0.001,
+        ),
+    }
+)  # fmt: skip
+OPTIMAL_STEPS = tuple(_OPTIMAL_LEVELS)
+
+
+def optimal_steps(model: str, steps: int, denoise: float = 1.0) -> Tensor:
+    """Levels searched so that few steps come near to many, as published for a model. arXiv:2503.21774."""
+    return _last_part(_OPTIMAL_LEVELS[model], steps, denoise)
+
+
+def _last_part(levels: Sequence[float], steps: int, denoise: float) -> Tensor:
+    """The last share of published levels, brought to another number of steps; the last level becomes 0."""
     taken = round(steps * denoise)
     if taken < 1:
         return torch.zeros(0)
-    levels = list(_ALIGNED_LEVELS_SVD)
-    if model in _ALIGNED_TIMESTEPS:
-        levels = prediction_of(Parametrization()).levels.table[list(_ALIGNED_TIMESTEPS[model])].tolist()
     if steps + 1 != len(levels):
         levels = _interpolated(levels, steps + 1)
     return _ending_in_zero(levels[-(taken + 1) : -1])

@@ -91,7 +91,7 @@ def draw(
         if reports is not None:
             reports.append((step, x0))
 
-    run = Run(ideal or Ideal(model.is_flow), model, source, report)
+    run = Run(ideal or Ideal(model.is_flow), model, source, report, torch.randn_like)
     return chosen.sample(run, x.double(), list(sigmas), **options)
 
 
@@ -221,7 +221,7 @@ def test_a_report_that_raises_ends_the_run(name: str) -> None:
     source = noises.brownian(x, sigmas, 1) if chosen.noise == "brownian" else noises.fresh(x, 1)
 
     with pytest.raises(EnoughError):
-        chosen.sample(Run(Ideal(), DIFFUSION, source, report), x, sigmas)
+        chosen.sample(Run(Ideal(), DIFFUSION, source, report, torch.randn_like), x, sigmas)
 
 
 def test_ddim_is_the_papers_update() -> None:

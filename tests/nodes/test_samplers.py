@@ -24,6 +24,7 @@ VARIANTS: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
     (samplers.sampler_euler_ancestral_cfg_pp, {}, {"eta": 0.5}),
     (samplers.sampler_euler_cfg_pp, {}, {"version": "alternative"}),
     (samplers.sampler_lms, {}, {"order": 2}),
+    (samplers.sampler_lcm_upscale, {}, {"scale_ratio": 0.5, "scale_steps": 2}),
     (samplers.sampler_dpmpp_3m_sde, {}, {"eta": 0.5}),
     (samplers.sampler_dpmpp_2m_sde, {}, {"solver_type": "heun"}),
     (samplers.sampler_dpmpp_sde, {}, {"r": 0.3}),
@@ -92,3 +93,22 @@ def test_parameters_that_cannot_be_are_told(node: Any, given: dict[str, Any], me
 
     assert message in problem
     assert not list(node.definition.check())
+
+
+@pytest.mark.parametrize(("steps", "sizes"), [(-1, [8, 9, 10, 11, 12, 12]), (2, [8, 10, 12, 12]), (0, [8, 8])])
+def test_lcm_grows_the_picture_on_its_way(steps: int, sizes: list[int]) -> None:
+    network = ToyNetwork()
+    sampler = samplers.sampler_lcm_upscale(scale_ratio=1.5, scale_steps=steps, upscale_method="bilinear")
+    found = run(
+        network,
+        CfgGuide(1.0),
+        {"positive": saying(0.4)},
+        noise=torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1)),
+        latent=torch.zeros(1, 4, 8, 8),
+        sigmas=schedules.sigmas("karras", network.prediction, 8),
+        sampler=sampler.name,
+        sampler_options=dict(sampler.options),
+    ).latent
+
+    assert found.shape[-1] == sizes[-1]
+    assert [x.shape[-1] for x, _, _ in network.calls][: len(sizes)] == sizes

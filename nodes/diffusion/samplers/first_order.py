@@ -6,13 +6,15 @@ import math
 from typing import TYPE_CHECKING
 
 from nodes.diffusion.samplers.run import ancestral, slope, steps, towards
+from nodes.pictures.resize import resize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from nodes.diffusion.samplers.run import Run
+    from nodes.pictures.resize import resize
+from nodes.diffusion.samplers.run import Run
 
 
 def euler(run: Run, x: Tensor, sigmas: Sequence[float]) -> Tensor:
@@ -39,6 +41,22 @@ def lcm(run: Run, x: Tensor, sigmas: Sequence[float]) -> Tensor:
         x = run.first(i, x, sigma)
         if sigma_next > 0:
             x = run.prediction.add_noise(x, run.noise(sigma, sigma_next), sigma_next)
+    return x
+
+
+def lcm_upscale(
+    run: Run, x: Tensor, sigmas: Sequence[float], *, scale: float, growing: int | None, method: str
+) -> Tensor:
+    """`lcm` of which the first `growing` steps (None: half of them) each make x0 larger, up to `scale` times."""
+    height, width = x.shape[-2:]
+    count = max(len(sigmas) // 2, 1) if growing is None else min(growing, len(sigmas))
+    for i, sigma, sigma_next in steps(sigmas):
+        x = run.first(i, x, sigma)
+        if i < count:
+            factor = 1 + (scale - 1) * (i + 1) / count
+            x = resize(x, round(width * factor), round(height * factor), method)
+        if sigma_next > 0:
+            x = run.prediction.add_noise(x, run.noise_like(x), sigma_next)
     return x
 
 

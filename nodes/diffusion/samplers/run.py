@@ -37,13 +37,15 @@ class Denoiser(Protocol):
 class Run:
     """One sampling run: the denoiser, what it predicts, where noise comes from, and whom to tell of each step.
 
-    `report(i, x0)` is called once in step i, when its first x0 is known; it may raise to end the run.
+    `report(i, x0)` is called once in step i, when its first x0 is known; it may raise to end the run. `noise_like`
+    draws noise of any shape, for samplers that change it.
     """
 
     denoise: Denoiser
     prediction: Prediction
     noise: NoiseSource
     report: Callable[[int, Tensor], None]
+    noise_like: Callable[[Tensor], Tensor]
 
     def first(self, i: int, x: Tensor, sigma: float) -> Tensor:
         """x0 at the beginning of step i, reported."""

@@ -92,9 +92,13 @@ SAMPLERS: MappingProxyType[str, Algorithm] = MappingProxyType(
 
 NAMES = tuple(SAMPLERS)
 
+_OF_NODES: MappingProxyType[str, Algorithm] = MappingProxyType({"lcm_upscale": Algorithm(first_order.lcm_upscale)})
+"""Samplers that have a node of their own only."""
+
 
 def algorithm(name: str) -> Algorithm:
     """The sampler of this name. Raises ValueError when there is none."""
-    if name not in SAMPLERS:
+    found = SAMPLERS.get(name) or _OF_NODES.get(name)
+    if found is None:
         raise ValueError(f"No sampler is called {name!r}; there are {', '.join(NAMES)}.")
-    return SAMPLERS[name]
+    return found
