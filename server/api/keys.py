@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts that handlers work with. `started` is time.monotonic() at the server's start."""
+    """The parts that handlers work with. `started` is time.monotonic() at the server's start.
+
+    `writing` is held while one of the user's files is compared with what its writer knew, and replaced.
+    """
 
     queue: Queue
     folders: Folders
@@ -32,6 +36,7 @@ class Parts:
     max_upload_bytes: int
     allow_downloads: bool = False
     argv: tuple[str, ...] = ()
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     started: float = field(default_factory=time.monotonic)
 
 

@@ -80,14 +80,19 @@ async def get_file(request: web.Request) -> web.StreamResponse:
 
 
 async def post_file(request: web.Request) -> web.Response:
-    """Write one of the user's files, whole or not at all."""
+    """Write one of the user's files, whole or not at all; with If-Match, only if it is still as it was read."""
     path = _path(request, request.match_info["file"])
     if path.is_dir():
         refuse(400, "There is a folder of this name.")
-    if path.exists() and request.query.get("overwrite") == "false":
-        return problem(409, "There is a file of this name.", type="exists")
-    await asyncio.to_thread(write_whole, path, await request.read())
-    return _written(request, path)
+    body = await request.read()
+    async with parts(request).writing:
+        if path.exists() and request.query.get("overwrite") == "false":
+            return problem(409, "There is a file of this name.", type="exists")
+        known = request.if_match
+        if known is not None and _version(path) not in {tag.value for tag in known}:
+            return problem(412, "The file was changed since it was read.", type="changed")
+        await asyncio.to_thread(write_whole, path, body)
+        return _written(request, path)
 
 
 async def delete_file(request: web.Request) -> web.Response:
@@ -122,10 +127,21 @@ def _existing(request: web.Request, part: str) -> Path:
     return path
 
 
+def _version(path: Path) -> str | None:
+    """What tells the file from its other versions: the ETag that aiohttp serves it with. None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
+
+
 def _written(request: web.Request, path: Path) -> web.Response:
     root = _root(request)
     full = truthy(request.query.get("full_info"))
-    return answer(_info(path, root) if full else path.relative_to(root).as_posix())
+    response = answer(_info(path, root) if full else path.relative_to(root).as_posix())
+    response.etag = _version(path)
+    return response
 
 
 def _read_settings(root: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import {
   withGraph,
   withSubgraph,
 } from "./document";
-import { addInteger, numeric, clampInteger } from "./integer";
+import { addInteger, clampInteger, numeric } from "./integer";
 import type { Json } from "./json";
 import { DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
 import type { Catalogue } from "./schema";
