@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import Mapping
@@ -109,6 +110,7 @@ class Book:
             self._recall()
         self._own = await asyncio.to_thread(_builtin)
         self._join(self._own)
+        gc.freeze()  # there is no use in looking through all nodes again and again
         return self.engine.registry
 
     def _recall(self) -> None:

@@ -95,8 +95,8 @@ class Disk:
 
     def put(self, key: str, entry: Entry, seconds: float) -> None:
         """Store what took `seconds` to make, if reading it back is quicker and its values can be stored."""
-        lasting = entry.shown is not None or bool(entry.inner)
-        # What was shown stands for files that were written: making them twice is what must not happen.
+        # An entry that stands for files that were written lasts: making them twice is what must not happen.
+        lasting = any(shown.files for shown in (entry.shown, *entry.inner.values()) if shown is not None)
         if not lasting and (not self._worth(entry, seconds) or key in self):
             return
         body = self._codec.encode((entry.outputs, entry.shown, dict(entry.inner)))
