@@ -17,7 +17,7 @@ TEMPLATES = sorted(FOLDER.glob("*.json"))
 WANTED = {
     "text_to_image", "image_to_image", "inpaint", "outpaint", "hires_fix", "upscale", "lora", "two_loras",
     "controlnet_canny", "controlnet_depth", "controlnet_pose", "regional_prompts", "style_reference",
-    "icon_batch", "product_variations", "xy_sweep", "sdxl_base_refiner", "sd35", "flux_schnell",
+    "icon_batch", "product_variations", "xy_sweep", "sdxl_base_refiner", "sd35", "flux_schnell", "flux_dev",
     "qwen_image", "z_image",
 }  # fmt: skip
 
