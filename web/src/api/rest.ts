@@ -227,13 +227,29 @@ export async function listWorkflows(): Promise<readonly SavedFile[]> {
 
 const userFile = (path: string) => `/userdata/${encodeURIComponent(`${FOLDER}/${path}`)}`;
 
-export async function readWorkflow(path: string): Promise<string> {
-  return (await call(userFile(path))).text();
+export interface SavedText {
+  readonly text: string;
+  readonly version?: string;
 }
 
-/** Saves; raises ServerError with status 409 where the file exists and `overwrite` is false. */
-export function writeWorkflow(path: string, text: string, overwrite: boolean): Promise<Response> {
-  return call(`${userFile(path)}?overwrite=${overwrite}&full_info=true`, { method: "POST", body: text });
+export async function readWorkflow(path: string): Promise<SavedText> {
+  const reply = await call(userFile(path));
+  return { text: await reply.text(), version: versionOf(reply) };
+}
+
+const versionOf = (reply: Response) => reply.headers.get("ETag")?.replace(/^W\//, "");
+
+/** What may be there already: nothing, the version that one knows, or whatever there is. */
+export type Replacing = "nothing" | "anything" | { readonly version: string };
+
+/**
+ * Saves, and gives the version that was made. Raises ServerError with status 409 where there is a file and nothing was
+ * to be replaced, and with 412 where the file is not the version that one knows.
+ */
+export async function writeWorkflow(path: string, text: string, replacing: Replacing): Promise<string | undefined> {
+  const headers = typeof replacing === "object" ? { "If-Match": replacing.version } : undefined;
+  const url = `${userFile(path)}?overwrite=${replacing !== "nothing"}&full_info=true`;
+  return versionOf(await call(url, { method: "POST", body: text, headers }));
 }
 
 export function deleteWorkflow(path: string): Promise<Response> {

@@ -6,18 +6,18 @@ import { useUi } from "../store/ui";
 
 export function SaveAs() {
   const open = useUi((state) => state.saveAs);
-  return open ? <SaveDialog /> : null;
+  return open ? <SaveDialog changed={open === "taken"} /> : null;
 }
 
-function SaveDialog() {
+function SaveDialog({ changed }: { changed: boolean }) {
   const tab = activeTab();
   const [name, setName] = useState((tab.path ?? tab.name).replace(/\.json$/, ""));
-  const [taken, setTaken] = useState(false);
-  const close = () => useUi.setState({ saveAs: false });
+  const [taken, setTaken] = useState(changed);
+  const close = () => useUi.setState({ saveAs: undefined });
   const save = async () => {
     if (!name.trim()) return;
-    if (await saveTo(tab, name.trim(), taken)) close();
-    else setTaken(true);
+    if ((await saveTo(tab, name.trim(), taken ? "anything" : "nothing")) === "taken") setTaken(true);
+    else close();
   };
   return (
     <Dialog.Root open onOpenChange={close}>
@@ -43,7 +43,13 @@ function SaveDialog() {
               />
             </label>
             <p className="hint">A slash makes a folder: portraits/ink.</p>
-            {taken && <p role="alert">{name} exists already. Save again to replace it.</p>}
+            {taken && (
+              <p role="alert">
+                {changed
+                  ? `${name} was changed or deleted since you opened it. Choose another name, or replace it by yours.`
+                  : `${name} exists already. Save again to replace it.`}
+              </p>
+            )}
             <footer>
               <button type="button" className="quiet" onClick={close}>
                 Cancel

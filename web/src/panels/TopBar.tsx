@@ -100,7 +100,7 @@ function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
   );
 }
 
-/** Closing never asks and never loses: the toast brings the tab back. */
+/** Closing never asks and never loses: the toast brings the tab back, and later the list of drafts does. */
 function close(tab: Tab, dirty: boolean): void {
   closeTab(tab.id);
   if (!dirty) return;

@@ -6,6 +6,8 @@ import { command } from "../store/commands";
 import { activeTab, useDocs } from "../store/docs";
 import { openSaved } from "../store/files";
 import { report, toast } from "../store/ui";
+import { Drafts } from "./Drafts";
+import { when } from "./when";
 
 /** The workflows saved on the server, by folder. */
 export default function Workflows() {
@@ -73,14 +75,7 @@ export default function Workflows() {
           {files.length ? "Nothing fits." : "Nothing is saved yet. Ctrl+S saves the workflow in view."}
         </p>
       )}
+      <Drafts />
     </>
   );
-}
-
-/** Servers give seconds or milliseconds; a date tells them apart. */
-function when(modified: number): string {
-  const ms = modified > 1e11 ? modified : modified * 1000;
-  return Number.isFinite(ms) && ms > 0
-    ? new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })
-    : "";
 }

@@ -390,7 +390,7 @@ export const COMMANDS: readonly Command[] = [
     label: "Save as",
     group: "File",
     keys: ["Mod+Shift+S"],
-    run: () => useUi.setState({ saveAs: true }),
+    run: () => useUi.setState({ saveAs: "new" }),
   },
   { id: "export", label: "Download the workflow", group: "File", keys: [], run: exportWorkflow },
   { id: "export-api", label: "Download in the API format", group: "File", keys: [], run: exportApi },

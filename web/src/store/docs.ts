@@ -9,6 +9,8 @@ export interface Tab {
   readonly name: string;
   /** Where it is saved on the server, once it is. */
   readonly path?: string;
+  /** Which version of it the server had when it was opened or saved. */
+  readonly version?: string;
   readonly history: History<Doc>;
   /** The document as it was last saved, to tell whether there is something to save. */
   readonly saved?: Doc;
@@ -21,7 +23,13 @@ interface Docs {
   readonly active: string;
 }
 
-export const newId = () => crypto.randomUUID();
+/** A new UUID, also where the page came over plain HTTP and `crypto.randomUUID` is not to be had. */
+export function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const hex = [...bytes].map((byte, i) => (i === 6 ? (byte & 15) | 64 : i === 8 ? (byte & 63) | 128 : byte));
+  const digits = hex.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
 
 function makeTab(name: string, doc: Doc, more: Partial<Tab> = {}): Tab {
   return { id: newId(), name, history: startHistory(doc), view: [], saved: doc, ...more };
@@ -155,17 +163,20 @@ export function closeTab(id: string): void {
 export const showTab = (id: string) => useDocs.setState({ active: id });
 export const enterView = (view: readonly NodeId[]) => changeTab(activeTab().id, (tab) => ({ ...tab, view }));
 
-export function markSaved(id: string, name: string, path: string | undefined): void {
-  changeTab(id, (tab) => ({ ...tab, name, path, saved: tab.history.present }));
+/** Notes that the document is saved as it was when it was sent. */
+export function markSaved(id: string, as: Pick<Tab, "name" | "path" | "version" | "saved">): void {
+  changeTab(id, (tab) => ({ ...tab, ...as }));
 }
 
 export const renameTab = (id: string, name: string) => changeTab(id, (tab) => ({ ...tab, name }));
 
 export function restoreTabs(
-  tabs: readonly { readonly name: string; readonly path?: string; readonly doc: Doc; readonly dirty: boolean }[],
+  tabs: readonly (Pick<Tab, "id" | "name" | "path" | "version"> & { readonly doc: Doc; readonly dirty: boolean })[],
   active: number,
 ): void {
-  const made = tabs.map(({ name, path, doc, dirty }) => makeTab(name, doc, { path, saved: dirty ? undefined : doc }));
+  const made = tabs.map(({ name, doc, dirty, ...rest }) =>
+    makeTab(name, doc, { ...rest, saved: dirty ? undefined : doc }),
+  );
   const chosen = made[active] ?? made[0];
   if (chosen) useDocs.setState({ tabs: made, active: chosen.id });
 }

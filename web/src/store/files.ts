@@ -13,8 +13,8 @@ import { report, select, toast, useUi } from "./ui";
 
 const using = () => ({ catalogue: useLibrary.getState().catalogue, newId });
 
-export function openWorkflow(name: string, doc: Doc, path?: string): void {
-  openTab(name, doc, path ? { path } : {});
+export function openWorkflow(name: string, doc: Doc, on: Pick<Tab, "path" | "version"> = {}): void {
+  openTab(name, doc, on);
   select([]);
   useUi.setState({ phoneGraph: false });
   requestAnimationFrame(() => requestAnimationFrame(() => fitView()));
@@ -45,7 +45,8 @@ export async function openSaved(path: string): Promise<void> {
   const known = useDocs.getState().tabs.find((tab) => tab.path === path);
   if (known) return useDocs.setState({ active: known.id });
   try {
-    openWorkflow(nameOf(path), openText(await rest.readWorkflow(path), using()), path);
+    const { text, version } = await rest.readWorkflow(path);
+    openWorkflow(nameOf(path), openText(text, using()), { path, version });
   } catch (error) {
     report(error);
   }
@@ -122,21 +123,26 @@ export const fileText = (doc: Doc) => writeJson(saveEditorFile(doc, useLibrary.g
 /** Saves where the tab was saved before; asks for a name where it was not. */
 export async function save(): Promise<void> {
   const tab = activeTab();
-  if (tab.path) await saveTo(tab, tab.path, true);
-  else useUi.setState({ saveAs: true });
+  if (!tab.path) return useUi.setState({ saveAs: "new" });
+  const outcome = await saveTo(tab, tab.path, tab.version ? { version: tab.version } : "nothing");
+  if (outcome === "taken") useUi.setState({ saveAs: "taken" });
 }
 
-export async function saveTo(tab: Tab, path: string, overwrite: boolean): Promise<boolean> {
+export type SaveOutcome = "saved" | "taken" | "failed";
+
+/** Saves the tab's document. "taken" where the server has there what this window has not seen. */
+export async function saveTo(tab: Tab, path: string, replacing: rest.Replacing): Promise<SaveOutcome> {
   const file = path.endsWith(".json") ? path : `${path}.json`;
+  const doc = docOf(tab);
   try {
-    await rest.writeWorkflow(file, fileText(docOf(tab)), overwrite);
-    markSaved(tab.id, nameOf(file), file);
+    const version = await rest.writeWorkflow(file, fileText(doc), replacing);
+    markSaved(tab.id, { name: nameOf(file), path: file, version, saved: doc });
     toast(`Saved ${file}.`, "ok");
-    return true;
+    return "saved";
   } catch (error) {
-    if (error instanceof rest.ServerError && error.status === 409) return false;
+    if (error instanceof rest.ServerError && [409, 412].includes(error.status)) return "taken";
     report(error);
-    return true;
+    return "failed";
   }
 }
 

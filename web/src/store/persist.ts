@@ -1,72 +1,85 @@
-import { createStore, delMany, get, keys, set } from "idb-keyval";
+import type { Doc } from "../model/document";
 import { saveEditorFile } from "../model/editorFile";
-import type { JsonObject } from "../model/json";
-import { activeTab, docOf, isDirty, restoreTabs, type Tab, useDocs } from "./docs";
+import { activeTab, docOf, isDirty, newId, openTab, restoreTabs, type Tab, useDocs } from "./docs";
+import { closeRecord, type Draft, discardDraft, type Kept, keepSession, listDrafts, takeSession } from "./drafts";
 import { reopen } from "./files";
+import { fitView } from "./focus";
 import { useLibrary } from "./library";
-import { report, toast } from "./ui";
+import { report, toast, useUi } from "./ui";
 
-/* Every tab is kept in the browser's own store, one record each, half a second after a change. */
+/* Every document is kept in the browser's own store, half a second after a change. */
 
 const WAIT_MS = 500;
-const DROPPED = "dropped ";
-const database = () => createStore("sfumato", "tabs");
-
-interface Kept {
-  readonly name: string;
-  readonly path?: string;
-  readonly dirty: boolean;
-  readonly file: JsonObject;
-}
-
-interface Index {
-  readonly tabs: readonly string[];
-  readonly active: number;
-}
 
 const record = (tab: Tab): Kept => ({
   name: tab.name,
   path: tab.path,
+  version: tab.version,
   dirty: isDirty(tab),
+  changed: Date.now(),
   file: saveEditorFile(docOf(tab), useLibrary.getState().catalogue),
 });
 
-/** Opens the tabs that were open last time. Gives whether there were any. */
-export async function restore(): Promise<boolean> {
-  const store = database();
-  const index = await get<Index>("index", store);
-  if (!index?.tabs.length) return false;
-  const kept = await Promise.all(index.tabs.map((id) => get<Kept>(id, store)));
-  const tabs = kept.flatMap((one) => {
-    const doc = one && reopen(one.file);
-    return one && doc ? [{ name: one.name, path: one.path, doc, dirty: one.dirty }] : [];
+const stamps = new WeakMap<Doc, number>();
+let stamped = 0;
+
+/** Differs whenever there is something new to keep of the tab. */
+function stateOf(tab: Tab): string {
+  const doc = docOf(tab);
+  const stamp = stamps.get(doc) ?? ++stamped;
+  stamps.set(doc, stamp);
+  return [stamp, isDirty(tab), tab.name, tab.path, tab.version].join(" ");
+}
+
+/** Opens the documents that were open last time, and says where others left some unsaved. */
+export async function restore(): Promise<void> {
+  const { tabs, active } = await takeSession(newId);
+  const opened = tabs.flatMap(([id, { name, path, version, dirty, file }]) => {
+    const doc = reopen(file);
+    return doc ? [{ id, name, path, version, doc, dirty }] : [];
   });
-  if (!tabs.length) return false;
-  restoreTabs(tabs, index.active);
-  return tabs.some((tab) => tab.doc.root.nodes.size > 0);
+  restoreTabs(opened, active);
+  const drafts = await listDrafts();
+  const lately = drafts.filter((draft) => !draft.key.startsWith("closed "));
+  if (lately.length)
+    toast(
+      `${lately.length === 1 ? "A workflow" : `${lately.length} workflows`} of a window that is gone: not saved.`,
+      "info",
+      {
+        label: "Show",
+        run: () => useUi.setState({ left: "workflows" }),
+      },
+    );
+}
+
+export async function openDraft(draft: Draft): Promise<void> {
+  const doc = reopen(draft.file);
+  if (!doc) return;
+  openTab(draft.name, doc, { path: draft.path, version: draft.version, saved: undefined });
+  await discardDraft(draft.key);
+  requestAnimationFrame(() => requestAnimationFrame(() => fitView()));
 }
 
 /** Keeps what changes from now on, and warns where another window has the same document open. */
 export function startKeeping(): () => void {
-  const store = database();
-  const written = new Map<string, unknown>();
+  const written = new Map<string, string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const write = async () => {
     const { tabs } = useDocs.getState();
-    for (const tab of tabs) {
-      if (written.get(tab.id) === tab.history.present) continue;
-      await set(tab.id, record(tab), store);
-      written.set(tab.id, tab.history.present);
-    }
+    const changed = tabs.filter((tab) => written.get(tab.id) !== stateOf(tab));
+    const records = changed.map((tab) => [tab.id, record(tab)] as const);
     const active = tabs.findIndex((tab) => tab.id === activeTab().id);
-    await set("index", { tabs: tabs.map((tab) => tab.id), active } satisfies Index, store);
-    await sweep(new Set(tabs.map((tab) => tab.id)));
-  };
-  const sweep = async (live: ReadonlySet<string>) => {
-    const stale = (await keys<string>(store)).filter(
-      (key) => key !== "index" && !key.startsWith(DROPPED) && !live.has(key),
+    await keepSession(
+      tabs.map((tab) => tab.id),
+      active,
+      records,
     );
-    if (stale.length) await delMany(stale, store);
+    for (const tab of changed) written.set(tab.id, stateOf(tab));
+    for (const id of written.keys()) {
+      if (tabs.some((tab) => tab.id === id)) continue;
+      written.delete(id);
+      await closeRecord(id);
+    }
   };
   const soon = () => {
     clearTimeout(timer);
@@ -92,7 +105,7 @@ function watchOtherWindows(): () => void {
   channel.onmessage = ({ data }: MessageEvent<{ kind: string; path: string }>) => {
     const mine = useDocs.getState().tabs.find((tab) => tab.path && tab.path === data.path);
     if (!mine) return;
-    toast(`${mine.name} is open in another window too. The one that saves last wins.`, "error");
+    toast(`${mine.name} is open in another window too.`, "error");
     if (data.kind === "opened") channel.postMessage({ kind: "also", path: data.path });
   };
   let known = new Set<string>();

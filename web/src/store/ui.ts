@@ -74,7 +74,8 @@ interface Ui {
     readonly link?: number;
     readonly frame?: number;
   };
-  readonly saveAs: boolean;
+  /** The dialog that asks where to save: anew, or because what is there was changed by somebody else. */
+  readonly saveAs?: "new" | "taken";
   readonly trace?: { readonly title: string; readonly lines: readonly string[] };
   readonly tapped?: {
     readonly node: NodeId;
@@ -114,7 +115,6 @@ export const useUi = create<Ui>(() => ({
   batch: 1,
   toasts: [],
   unfolded: none,
-  saveAs: false,
   phoneGraph: false,
   ...kept(),
 }));

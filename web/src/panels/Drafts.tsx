@@ -1,0 +1,50 @@
+import { Trash2 } from "lucide-react";
+import { useCallback, useEffect, useState } from "react";
+import { useDocs } from "../store/docs";
+import { type Draft, discardDraft, listDrafts } from "../store/drafts";
+import { openDraft } from "../store/persist";
+import { report } from "../store/ui";
+import { when } from "./when";
+
+/** What was closed, or left by a window that is gone, before it was saved: kept in this browser until discarded. */
+export function Drafts() {
+  const [drafts, setDrafts] = useState<readonly Draft[]>([]);
+  const open = useDocs((state) => state.tabs.length);
+  const read = useCallback(() => listDrafts().then(setDrafts, report), []);
+  useEffect(() => {
+    void read();
+    // A document that was just closed is written after a moment.
+    const timer = setTimeout(() => void read(), 1000);
+    return () => clearTimeout(timer);
+  }, [read, open]);
+  if (!drafts.length) return null;
+  const then = (task: Promise<void>) => void task.then(read, report);
+  return (
+    <section aria-label="Drafts">
+      <header className="list-head">
+        <h3>Drafts in this browser</h3>
+      </header>
+      <ul className="files">
+        {drafts.map((draft) => (
+          <li key={draft.key}>
+            <button type="button" className="file" onClick={() => then(openDraft(draft))}>
+              {draft.name}
+              <small>
+                {draft.nodes === 1 ? "1 node" : `${draft.nodes} nodes`} · {when(draft.changed)}
+              </small>
+            </button>
+            <button
+              type="button"
+              className="icon"
+              title="Discard"
+              aria-label={`Discard ${draft.name}`}
+              onClick={() => then(discardDraft(draft.key))}
+            >
+              <Trash2 size={14} />
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

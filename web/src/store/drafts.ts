@@ -1,0 +1,140 @@
+import { createStore, del, delMany, entries, get, set, setMany, type UseStore } from "idb-keyval";
+import { isList, type JsonObject } from "../model/json";
+
+/*
+ * What the browser keeps of each open document. A window owns a session, which names its documents; a session whose
+ * window is gone was closed or has crashed, and what it had not saved is a draft until somebody opens or discards it.
+ */
+
+export interface Kept {
+  readonly name: string;
+  readonly path?: string;
+  readonly version?: string;
+  readonly dirty: boolean;
+  readonly changed: number;
+  readonly file: JsonObject;
+}
+
+interface Session {
+  readonly tabs: readonly string[];
+  readonly active: number;
+  readonly seen: number;
+}
+
+export interface Draft extends Kept {
+  readonly key: string;
+  readonly nodes: number;
+}
+
+const SESSION = "session ";
+const CLOSED = "closed ";
+const MOST_CLOSED = 30;
+
+let opened: UseStore | undefined;
+const database = () => {
+  opened ??= createStore("sfumato", "tabs");
+  return opened;
+};
+
+const OWN = "sfumato.session";
+let own: string | undefined;
+
+/** The name of this window's session: kept through a reload, and another's in a window that was duplicated. */
+async function ownSession(newId: () => string): Promise<string> {
+  if (own) return own;
+  const known = sessionStorage.getItem(OWN);
+  own = known && (await hold(known)) ? known : newId();
+  if (own !== known) await hold(own);
+  sessionStorage.setItem(OWN, own);
+  return own;
+}
+
+/** Shows other windows that the session has a window. False where it has one already. */
+function hold(session: string): Promise<boolean> {
+  if (!navigator.locks) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    void navigator.locks.request(SESSION + session, { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      return lock ? new Promise<never>(() => undefined) : undefined;
+    });
+  });
+}
+
+async function liveSessions(): Promise<ReadonlySet<string>> {
+  const locks = await navigator.locks?.query();
+  return new Set(locks?.held?.map((lock) => lock.name ?? "") ?? []);
+}
+
+export interface Restored {
+  readonly tabs: readonly (readonly [id: string, kept: Kept])[];
+  readonly active: number;
+}
+
+/** What this window had open before it was loaded again; in a new window, what the last one had that is gone. */
+export async function takeSession(newId: () => string): Promise<Restored> {
+  const key = SESSION + (await ownSession(newId));
+  const mine = (await get<Session>(key, database())) ?? (await inherit(key));
+  const all = await Promise.all((mine?.tabs ?? []).map(async (id) => [id, await get<Kept>(id, database())] as const));
+  return { tabs: all.flatMap(([id, kept]) => (kept ? [[id, kept] as const] : [])), active: mine?.active ?? 0 };
+}
+
+async function inherit(key: string): Promise<Session | undefined> {
+  const [latest] = await leftSessions();
+  if (!latest) return undefined;
+  const [from, session] = latest;
+  await set(key, session, database());
+  await del(from, database());
+  return session;
+}
+
+/** Sessions without a window, the latest first. */
+async function leftSessions(): Promise<readonly (readonly [string, Session])[]> {
+  const live = await liveSessions();
+  const all = await entries<string, Session>(database());
+  return all
+    .filter(([key]) => key.startsWith(SESSION) && !live.has(key) && key !== SESSION + own)
+    .sort(([, a], [, b]) => b.seen - a.seen);
+}
+
+/** Keeps what is open in this window. Documents come after the list of them, so that none is ever without an owner. */
+export async function keepSession(
+  tabs: readonly string[],
+  active: number,
+  changed: readonly (readonly [string, Kept])[],
+): Promise<void> {
+  await set(SESSION + own, { tabs, active, seen: Date.now() } satisfies Session, database());
+  if (!changed.length) return;
+  await setMany(
+    changed.map(([id, kept]) => [id, kept]),
+    database(),
+  );
+  await delMany(
+    changed.map(([id]) => CLOSED + id),
+    database(),
+  );
+}
+
+/** Turns the record of a document that was closed into a draft, if there is something to lose. */
+export async function closeRecord(id: string): Promise<void> {
+  const kept = await get<Kept>(id, database());
+  if (kept && isDraft(kept)) await set(CLOSED + id, kept, database());
+  await del(id, database());
+}
+
+const nodeCount = ({ file }: Kept) => (isList(file.nodes) ? file.nodes.length : 0);
+const isDraft = (kept: Kept) => kept.dirty && nodeCount(kept) > 0;
+
+/** Everything that was closed or left behind without being saved, the newest first. */
+export async function listDrafts(): Promise<readonly Draft[]> {
+  const left = new Set((await leftSessions()).flatMap(([, session]) => session.tabs));
+  const all = await entries<string, Kept>(database());
+  const closed = all.filter(([key]) => key.startsWith(CLOSED)).sort(([, a], [, b]) => b.changed - a.changed);
+  const old = closed.slice(MOST_CLOSED).map(([key]) => key);
+  if (old.length) await delMany(old, database());
+  const orphans = all.filter(([key, kept]) => left.has(key) && isDraft(kept));
+  return [...closed.slice(0, MOST_CLOSED), ...orphans]
+    .map(([key, kept]) => ({ ...kept, key, nodes: nodeCount(kept) }))
+    .sort((a, b) => b.changed - a.changed);
+}
+
+export const discardDraft = (key: string) => del(key, database());
