@@ -1,26 +1,22 @@
-"""LoRA files and their kin, of every spelling: which weight each means, and what it adds.
+"""LoRA files and their kin, of every spelling: which weight each means. What it does to it is in `adapters`.
 
-Kohya's and diffusers' names, SDXL's LDM names, LoCon, LoHa, LoKr, DoRA and plain differences.
+Kohya's, diffusers', peft's and LyCORIS' names, and LDM names after their stems.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import torch
-
-from nodes.diffusion import families, files, ldm, modules
+from nodes.diffusion import adapters, families, files, ldm, modules
 from nodes.diffusion.files import Shapes, WeightsError
 from nodes.diffusion.patches import Target
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from nodes.diffusion.patches import Edit
     from nodes.types import Clip, Model
 
@@ -37,15 +33,27 @@ _LEAVES: Mapping[str, str] = {
     "lora.up.weight": "up", "lora.down.weight": "down",
     "lora_linear_layer.up.weight": "up", "lora_linear_layer.down.weight": "down",
     "alpha": "alpha", "dora_scale": "dora_scale", "lora_magnitude_vector": "dora_scale",
-    "diff": "diff", "diff_b": "diff_b", "w_norm": "diff", "b_norm": "diff_b",
+    "diff": "diff", "diff_b": "diff_b", "w_norm": "diff", "b_norm": "diff_b", "set_weight": "set_weight",
+    **{f"{name}.weight": name for name in ("a1", "a2", "b1", "b2")},
+    **{name: name for name in ("oft_blocks", "rescale")},
     **{name: name for name in ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2")},
     **{name: name for name in ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2")},
 }  # fmt: skip
 _OLD_LEAF = re.compile(r"(.+)_lora\.(up|down)\.weight")
-_UNET_STEMS = ("lora_unet_", "unet.", "unet_", "diffusion_model.", "lycoris_", "base_model.model.", "")
+_UNET_STEMS = (
+    "lora_unet_",
+    "oft_unet_",
+    "lycoris_unet_",
+    "unet.",
+    "unet_",
+    "diffusion_model.",
+    "lycoris_",
+    "base_model.model.",
+    "",
+)
 _TEXT_STEMS: Mapping[str, tuple[str, ...]] = {
-    "text_encoder": ("lora_te_", "lora_te1_", "text_encoder."),
-    "text_encoder_2": ("lora_te2_", "lora_te_", "text_encoder_2."),
+    "text_encoder": ("lora_te_", "lora_te1_", "text_encoder.", *(f"text_encoders.clip_{x}.transformer." for x in "lh")),
+    "text_encoder_2": ("lora_te2_", "lora_te_", "text_encoder_2.", "text_encoders.clip_g.transformer."),
 }
 _WIDTHS: Mapping[int, str] = {768: "sd15", 1024: "sd2", 2048: "sdxl", 1280: "sdxl_refiner"}
 
@@ -76,9 +84,9 @@ class LoraPatch:
         for stem, name in matched.items():
             tensors = {leaf: read[full] for leaf, full in groups[stem].items()}
             if "diff_b" in tensors and (bias := f"{name}.bias") in target.shapes:
-                found[bias] = _adding(tensors.pop("diff_b"), self.strength)
+                found[bias] = adapters.adding(tensors.pop("diff_b"), self.strength)
             if tensors.keys() - {"alpha", "diff_b"}:
-                found[f"{name}.weight"] = _editing(tensors, self.strength)
+                found[f"{name}.weight"] = adapters.editing(tensors, self.strength)
         return found
 
 
@@ -172,21 +180,13 @@ def _check_fits(path: Path, target: Target) -> None:
     if mine and not matched:
         raise WeightsError(_for_another(path, shapes, groups, target))
     for stem, name in matched.items():
-        said = _said_shape(groups[stem], shapes)
-        has = target.shapes[name + ".weight"]
-        if said and (said[0] != has[0] or said[1] != has[1]):
+        found = {leaf: shapes[full] for leaf, full in groups[stem].items()}
+        if not adapters.fits(found, target.shapes[name + ".weight"]):
             raise WeightsError(_for_another(path, shapes, groups, target))
     if left := sorted(mine - matched.keys()):
         _log.warning(
             "%s: %d of its %d weights are unknown here, the first is %s.", path.name, len(left), len(mine), left[0]
         )
-
-
-def _said_shape(leaves: Leaves, shapes: Shapes) -> tuple[int, int] | None:
-    """(out, in) of the weight that a group is made for, where it says so plainly."""
-    if "up" in leaves and "down" in leaves:
-        return shapes[leaves["up"]][0], shapes[leaves["down"]][1]
-    return None
 
 
 def _for_another(path: Path, shapes: Shapes, groups: Mapping[str, Leaves], target: Target) -> str:
@@ -201,95 +201,3 @@ def _for_another(path: Path, shapes: Shapes, groups: Mapping[str, Leaves], targe
         "is made for another model"
     )  # fmt: skip
     return f"{path} {what}; the model here is {here}."
-
-
-def _adding(delta: Tensor, strength: float) -> Edit:
-    return lambda weight: weight + strength * delta.to(weight).reshape(weight.shape)
-
-
-def _editing(tensors: Mapping[str, Tensor], strength: float) -> Edit:
-    """What a group's tensors do to a weight at this strength."""
-    dora = tensors.get("dora_scale")
-
-    def edit(weight: Tensor) -> Tensor:
-        here = {leaf: tensor.to(weight) for leaf, tensor in tensors.items() if leaf != "alpha"}
-        delta, rank = _delta(here, weight)
-        alpha = tensors.get("alpha")
-        scale = float(alpha) / rank if alpha is not None and rank else 1.0
-        if dora is None:
-            return weight + (strength * scale) * delta
-        return weight + strength * (_decomposed(weight + scale * delta, here["dora_scale"]) - weight)
-
-    return edit
-
-
-def _delta(t: Mapping[str, Tensor], weight: Tensor) -> tuple[Tensor, int]:
-    """The unscaled difference in the weight's shape, and the rank that alpha is divided by (0: none)."""
-    for kind, make in _KINDS:
-        if kind in t:
-            delta, rank = make(t)
-            return delta.reshape(weight.shape), rank
-    return torch.zeros_like(weight), 0
-
-
-def _plain(t: Mapping[str, Tensor]) -> tuple[Tensor, int]:
-    up, down = t["up"], t["down"]
-    rank = down.shape[0]
-    if (mid := t.get("mid")) is not None:
-        # A convolution factored in three: 1x1 down, k x k in between, 1x1 up.
-        return torch.einsum("or,rskl,si->oikl", up.flatten(1), mid, down.flatten(1)), rank
-    return up.flatten(1) @ down.flatten(1), rank
-
-
-def _hadamard(t: Mapping[str, Tensor]) -> tuple[Tensor, int]:
-    """LoHa: the product, element by element, of two low-rank matrices (Hyeon-Woo et al. 2021, arXiv:2108.06098)."""
-    factors = [
-        _rebuilt(t.get(f"hada_t{i}"), t[f"hada_w{i}_a"], t[f"hada_w{i}_b"])
-        for i in (1, 2)
-    ]  # fmt: skip
-    return factors[0] * factors[1], t["hada_w1_b"].shape[0]
-
-
-def _kronecker(t: Mapping[str, Tensor]) -> tuple[Tensor, int]:
-    """LoKr: a Kronecker product whose factors may themselves be of low rank."""
-    rank = 0
-    factors: list[Tensor] = []
-    for i in (1, 2):
-        if (whole := t.get(f"lokr_w{i}")) is not None:
-            factors.append(whole)
-            continue
-        a, b = t[f"lokr_w{i}_a"], t[f"lokr_w{i}_b"]
-        rank = b.shape[0]
-        factors.append(_rebuilt(t.get("lokr_t2") if i == 2 else None, a, b))
-    first, second = factors
-    if second.ndim == 4:
-        first = first[:, :, None, None]
-    return torch.kron(first, second.contiguous()), rank
-
-
-def _rebuilt(core: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
-    """a @ b, or the Tucker product with a convolution's core."""
-    return a @ b if core is None else torch.einsum("ijkl,jr,ip->prkl", core, b, a)
-
-
-def _whole(t: Mapping[str, Tensor]) -> tuple[Tensor, int]:
-    return t["diff"], 0
-
-
-_KINDS: tuple[tuple[str, Callable[[Mapping[str, Tensor]], tuple[Tensor, int]]], ...] = (
-    ("up", _plain),
-    ("hada_w1_a", _hadamard),
-    ("lokr_w1", _kronecker),
-    ("lokr_w1_a", _kronecker),
-    ("diff", _whole),
-)
-
-
-def _decomposed(changed: Tensor, magnitude: Tensor) -> Tensor:
-    """The changed weight with the lengths that DoRA learned for its rows or columns (Liu et al., arXiv:2402.09353)."""
-    flat = magnitude.flatten()
-    axis = 0 if magnitude.shape[0] == changed.shape[0] else 1
-    rows = changed.transpose(0, axis)
-    shape = (len(rows), *[1] * (changed.ndim - 1))
-    lengths = rows.flatten(1).norm(dim=1) + torch.finfo(torch.float32).eps
-    return (rows * (flat / lengths).reshape(shape)).transpose(0, axis)

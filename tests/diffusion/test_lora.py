@@ -135,6 +135,161 @@ def test_other_kinds_of_difference(tmp_path: Path, weights: Weights, model: Mode
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
 
 
+def cayley(blocks: Tensor, limit: float = 0.0) -> Tensor:
+    """Rotations by way of skew-symmetric matrices, one after the other."""
+    skew = blocks - blocks.transpose(-1, -2)
+    if 0 < limit < float(skew.norm()):
+        skew = skew * limit / skew.norm()
+    same = torch.eye(blocks.shape[-1])
+    flat = [torch.linalg.inv(same - q) for q in skew.flatten(0, -3)]
+    return torch.stack([(same + q) @ i for q, i in zip(skew.flatten(0, -3), flat, strict=True)]).reshape(blocks.shape)
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.05])
+@pytest.mark.parametrize("rescaled", [False, True])
+@pytest.mark.parametrize("name", [LINEAR, CONV])
+def test_rotations_in_blocks(
+    tmp_path: Path, weights: Weights, model: Model, *, limit: float, rescaled: bool, name: str
+) -> None:
+    blocks, stem = rand(4, 8, 8), kohya(name)
+    tensors = {f"{stem}.oft_blocks": blocks, f"{stem}.alpha": torch.tensor(limit)}
+    weight = weight_of(weights, model, name + ".weight")
+    scale = rand(32, *[1] * (weight.ndim - 1)).abs() + 0.5
+    tensors |= {f"{stem}.rescale": scale} if rescaled else {}
+    whole = torch.block_diag(*cayley(blocks, limit))
+    turned = torch.einsum("nm,n...->m...", whole, weight) * (scale if rescaled else 1.0)
+    torch.testing.assert_close(whole @ whole.T, torch.eye(32), rtol=0, atol=1e-5)
+
+    path = write(tmp_path, tensors)
+    for strength in (1.0, 0.4):
+        got = weight_of(weights, applied(path, model, strength), name + ".weight")
+        torch.testing.assert_close(got, weight + strength * (turned - weight), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.4])
+def test_rotations_in_a_butterfly(tmp_path: Path, weights: Weights, model: Model, strength: float) -> None:
+    rounds, size = 3, 4
+    blocks, stem = rand(rounds, 8, size, size), kohya(LINEAR)
+    weight = weight_of(weights, model, LINEAR + ".weight")
+    turned = weight
+    for level, turns in enumerate(cayley(blocks)):
+        half = size // 2 * 2**level
+        matrix = torch.zeros(32, 32)
+        # Every row's place in its pair of halves says in which block it is, and where there.
+        order = [
+            group * 2 * half + side * half + at for group in range(16 // half) for at in range(half) for side in (0, 1)
+        ]
+        for n, turn in enumerate(turns):
+            for i in range(size):
+                for j in range(size):
+                    same = 1.0 if i == j else 0.0
+                    matrix[order[n * size + i], order[n * size + j]] = strength * turn[i, j] + (1 - strength) * same
+        turned = matrix @ turned
+
+    got = weight_of(
+        weights, applied(write(tmp_path, {f"{stem}.oft_blocks": blocks}), model, strength), LINEAR + ".weight"
+    )
+
+    torch.testing.assert_close(got, turned, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_low_rank_map_of_the_inputs(tmp_path: Path, weights: Weights, model: Model, older: bool) -> None:
+    a1, a2, b1, b2 = rand(32, RANK), rand(RANK, 32), rand(32, RANK, seed=3), rand(RANK, 32, seed=4)
+    weight, stem = weight_of(weights, model, LINEAR + ".weight"), kohya(LINEAR)
+    named = {"a1": a2, "a2": a1, "b1": b2, "b2": b1} if older else {"a1": a1, "a2": a2, "b1": b1, "b2": b2}
+    tensors = {f"{stem}.{n}.weight": t for n, t in named.items()} | {f"{stem}.alpha": torch.tensor(2.0)}
+
+    got = weight_of(weights, applied(write(tmp_path, tensors), model, 0.5), LINEAR + ".weight")
+
+    torch.testing.assert_close(got, weight + 0.5 * 2.0 / RANK * (weight @ a1 @ a2 + b1 @ b2), rtol=0, atol=1e-5)
+
+
+def test_whole_weights_and_norms(tmp_path: Path, weights: Weights, model: Model) -> None:
+    norm = "down_blocks.0.resnets.0.norm1"
+    tensors = {
+        f"{kohya(LINEAR)}.set_weight": rand(32, 32),
+        f"{kohya(norm)}.w_norm": rand(32, seed=1),
+        f"{kohya(norm)}.b_norm": rand(32, seed=2),
+    }
+    before = state(weights, model)
+
+    got = state(weights, applied(write(tmp_path, tensors), model, 0.5))
+
+    assert torch.equal(got[LINEAR + ".weight"], tensors[f"{kohya(LINEAR)}.set_weight"])
+    for end, leaf in (("weight", "w_norm"), ("bias", "b_norm")):
+        expected = before[f"{norm}.{end}"] + 0.5 * tensors[f"{kohya(norm)}.{leaf}"]
+        torch.testing.assert_close(got[f"{norm}.{end}"], expected, rtol=0, atol=1e-6)
+
+
+def test_kronecker_products_with_a_core(tmp_path: Path, weights: Weights, model: Model) -> None:
+    stem, first, core, a, b = kohya(CONV), rand(4, 4), rand(2, 2, 3, 3), rand(2, 8), rand(2, 8, seed=5)
+    leaves = {"lokr_w1": first, "lokr_t2": core, "lokr_w2_a": a, "lokr_w2_b": b, "alpha": torch.tensor(1.0)}
+    delta = torch.zeros(32, 32, 3, 3)
+    for y in range(3):
+        for x in range(3):
+            delta[:, :, y, x] = torch.kron(first, a.T @ core[:, :, y, x] @ b) / 2
+
+    got = weight_of(
+        weights, applied(write(tmp_path, {f"{stem}.{k}": t for k, t in leaves.items()}), model), CONV + ".weight"
+    )
+
+    torch.testing.assert_close(got - weight_of(weights, model, CONV + ".weight"), delta, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("prefix", ["oft_unet_", "lora_unet_", "lycoris_"])
+def test_stems_of_other_trainers(tmp_path: Path, weights: Weights, model: Model, prefix: str) -> None:
+    path = write(tmp_path, {f"{kohya(LINEAR, prefix)}.diff": rand(32, 32)})
+
+    got = weight_of(weights, applied(path, model), LINEAR + ".weight")
+
+    torch.testing.assert_close(got, weight_of(weights, model, LINEAR + ".weight") + rand(32, 32), rtol=0, atol=1e-6)
+
+
+WRONG = {
+    "difference": {"diff": (40, 32)},
+    "whole": {"set_weight": (32, 31)},
+    "loha": {"hada_w1_a": (40, 2), "hada_w1_b": (2, 32), "hada_w2_a": (40, 2), "hada_w2_b": (2, 32)},
+    "lokr": {"lokr_w1": (4, 4), "lokr_w2": (10, 8)},
+    "oft": {"oft_blocks": (5, 8, 8)},
+    "glora": {"a1.weight": (64, 2), "a2.weight": (2, 64), "b1.weight": (64, 2), "b2.weight": (2, 64)},
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_every_kind_that_does_not_fit_is_told(tmp_path: Path, model: Model, kind: str) -> None:
+    path = write(tmp_path, {f"{kohya(LINEAR)}.{leaf}": torch.zeros(shape) for leaf, shape in WRONG[kind].items()})
+
+    with pytest.raises(WeightsError, match=r"is made for another model; the model here is SD 1\.x"):
+        applied(path, model)
+
+
+def test_sd2_loras_have_names_of_their_own_sizes(tmp_path: Path, weights: Weights, single_file: Written) -> None:
+    found = checkpoint.open_checkpoint(single_file("sd2"))
+    unet, text = pair(64, 128), pair(128, 128)
+    stem = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    tensors = {
+        f"{kohya(stem)}.lora_up.weight": unet[0],
+        f"{kohya(stem)}.lora_down.weight": unet[1],
+        f"{kohya(TEXT, 'lora_te_')}.lora_up.weight": text[0],
+        f"{kohya(TEXT, 'lora_te_')}.lora_down.weight": text[1],
+    }
+
+    model, changed = apply_lora(found.model, found.clip, write(tmp_path, tensors), strength_model=1, strength_clip=0.5)
+
+    assert model is not None
+    assert changed is not None
+    assert found.clip is not None
+    got, plain = (weight_of(weights, m, stem + ".weight") for m in (model, found.model))
+    torch.testing.assert_close(got, plain + unet[0] @ unet[1], rtol=0, atol=1e-6)
+    with weights.text(found.clip) as (before,):
+        plain = before.get_parameter(TEXT + ".weight").detach().clone()
+    with weights.text(changed) as (after,):
+        torch.testing.assert_close(
+            after.get_parameter(TEXT + ".weight"), plain + 0.5 * text[0] @ text[1], rtol=0, atol=1e-6
+        )
+
+
 @pytest.mark.parametrize("with_core", [False, True])
 def test_convolutions(tmp_path: Path, weights: Weights, model: Model, with_core: bool) -> None:
     stem = kohya(CONV)
