@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from nodes.define import Context, ExtraPnginfo, Prompt, Saved, Shown, node
-from nodes.diffusion import saving
+from nodes.define import Context, ExtraPnginfo, NodeError, Prompt, Saved, Shown, node
+from nodes.diffusion import extract, saving
 from nodes.folders import Folders
 from nodes.pictures import encode
 from nodes.types import Clip, Model, Vae
-from nodes.widgets import Advanced, Spare, Tip
+from nodes.widgets import Advanced, Choice, Range, Spare, Tip
 
 _CATEGORY = "advanced/model_merging"
 
@@ -86,6 +86,40 @@ def save_vae(
     """Write a VAE into a file in the output folder."""
     document = saving.vae_document(vae, _texts(prompt, extra_pnginfo, metadata=metadata))
     return _shown(_save(document, filename_prefix, folders, ctx))
+
+
+@node(id="LoraSave", title="Extract and Save Lora", category="_for_testing", terminal=True, experimental=True)
+def save_lora(
+    *,
+    filename_prefix: str = "loras/ComfyUI_extracted_lora",
+    rank: Annotated[int, Range(1, 4096, step=1)] = 8,
+    lora_type: Annotated[str, Choice(("standard", "full_diff"))] = "standard",
+    bias_diff: bool = True,
+    model_diff: Annotated[Model | None, Tip("The output of ModelMergeSubtract.")] = None,
+    text_encoder_diff: Annotated[Clip | None, Tip("The output of CLIPMergeSubtract.")] = None,
+    prompt: Prompt = None,
+    extra_pnginfo: ExtraPnginfo = None,
+    folders: Folders,
+    ctx: Context,
+) -> Shown:
+    """Write the difference of two models into a LoRA file in the output folder, with kohya's names.
+
+    A LoRA of a higher rank is nearer to the difference, and larger; "full_diff" writes the difference itself.
+    """
+    if model_diff is None and text_encoder_diff is None:
+        raise NodeError("LoraSave has nothing to save; connect a model's or a text encoder's difference.")
+    document = extract.lora_document(
+        model_diff,
+        text_encoder_diff,
+        rank,
+        whole=lora_type == "full_diff",
+        biases=bias_diff,
+        report=ctx.progress,
+    )
+    if not document.tensors:
+        raise NodeError("LoraSave has nothing to save: the difference is nothing but zeros.")
+    texts = encode.metadata(prompt, extra_pnginfo)
+    return _shown(_save(saving.Document(document.tensors, texts), filename_prefix, folders, ctx))
 
 
 def _texts(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None, *, metadata: bool) -> encode.Metadata:

@@ -26,9 +26,14 @@ class Stored:
     read: Callable[[], Tensor]
 
 
-def tensors(source: Source, patches: Sequence[Patch] = ()) -> dict[str, Stored]:
-    """A part's tensors by their names in its module, in the file's dtypes; patched ones are rounded to them again."""
+def tensors(source: Source, patches: Sequence[Patch] = (), *, exact: bool = False) -> dict[str, Stored]:
+    """A part's tensors by their names in its module, in the file's dtypes; patched ones are rounded to them again.
+
+    With `exact`, all are in float32.
+    """
     found = dict(_originals(source))
+    if exact:
+        found = {name: Stored("F32", each.shape, _exactly(each)) for name, each in found.items()}
     wanted = [patch for patch in patches if isinstance(patch, WeightPatch)]
     if not wanted:
         return found
@@ -37,6 +42,10 @@ def tensors(source: Source, patches: Sequence[Patch] = ()) -> dict[str, Stored]:
     for name, steps in steps_of(wanted, target).items():
         found[name] = replace(found[name], read=lambda name=name, steps=steps: stepped(originals[name], steps))
     return found
+
+
+def _exactly(each: Stored) -> Callable[[], Tensor]:
+    return lambda: each.read().float()
 
 
 def shapes(source: Source) -> dict[str, tuple[int, ...]]:
