@@ -1,5 +1,6 @@
 import { BaseEdge, type EdgeProps } from "@xyflow/react";
 import { memo } from "react";
+import type { Point } from "../model/edits";
 import { socketColour } from "../model/types";
 import { activeTab } from "../store/docs";
 import { useExec } from "../store/exec";
@@ -24,6 +25,19 @@ export function linkPath({ sourceX, sourceY, targetX, targetY }: Ends, straight 
   return `M${sourceX},${sourceY} C${sourceX + pull},${sourceY} ${targetX - pull},${targetY} ${targetX},${targetY}`;
 }
 
+/** The path from one end to the other by way of the points, each part as a link of its own. */
+function pathThrough(ends: Ends, via: readonly Point[], straight: boolean): string {
+  if (!via.length) return linkPath(ends, straight);
+  const stops = [{ x: ends.sourceX, y: ends.sourceY }, ...via, { x: ends.targetX, y: ends.targetY }];
+  return stops
+    .slice(1)
+    .map((to, i) => {
+      const from = stops[i] as Point;
+      return linkPath({ sourceX: from.x, sourceY: from.y, targetX: to.x, targetY: to.y }, straight);
+    })
+    .join(" ");
+}
+
 export const LinkView = memo(function LinkView({
   id,
   data,
@@ -39,7 +53,7 @@ export const LinkView = memo(function LinkView({
     return data !== undefined && state.runs[tab.id]?.nodes[[...tab.view, data.link.to].join(":")]?.state === "running";
   });
   if (!data) return null;
-  const path = linkPath({ sourceX, sourceY, targetX, targetY }, straight);
+  const path = pathThrough({ sourceX, sourceY, targetX, targetY }, data.via, straight);
   const names = ["link", selected && "selected", data.off && "off", data.bypassed && "bypassed", flowing && "flowing"];
   return (
     <g className={names.filter(Boolean).join(" ")} style={{ color: socketColour(data.link.type) }}>

@@ -10,8 +10,10 @@ import {
   linksInto,
   type NodeId,
 } from "../model/document";
+import type { Point } from "../model/edits";
 import { writeJson } from "../model/json";
 import { HEADER, inputHandle, layoutNode, type NodeLayout, outputHandle } from "../model/layout";
+import { type Dot, dotsOf, dotsOn } from "../model/reroutes";
 import { type NodeShape, placedNode, type Surroundings, shapeOf } from "../model/shape";
 import { hasPreview, type TabRun } from "../store/exec";
 
@@ -31,12 +33,18 @@ export interface FrameData extends Record<string, unknown> {
 
 export type CardNode = FlowNode<CardData, "card">;
 export type FrameNode = FlowNode<FrameData, "frame">;
-export type AnyNode = CardNode | FrameNode;
+export interface DotData extends Record<string, unknown> {
+  readonly type: string;
+}
+export type DotNode = FlowNode<DotData, "dot">;
+export type AnyNode = CardNode | FrameNode | DotNode;
 export interface LinkData extends Record<string, unknown> {
   readonly link: Link;
   readonly off: boolean;
   readonly bypassed: boolean;
   readonly title: string;
+  /** The points that the link is led through. */
+  readonly via: readonly Point[];
 }
 export type LinkEdge = Edge<LinkData, "link">;
 
@@ -60,11 +68,15 @@ interface Kept {
 export const frameId = (id: number) => `frame:${id}`;
 export const isFrameId = (id: string) => id.startsWith("frame:");
 export const frameNumber = (id: string) => Number(id.slice("frame:".length));
+export const dotId = (id: number) => `dot:${id}`;
+/** The number of the point that a node of the canvas stands for, or nothing where it stands for something else. */
+export const dotNumber = (id: string) => (id.startsWith("dot:") ? Number(id.slice("dot:".length)) : undefined);
 
 /** Gives the canvas its nodes; one that did not change is the same object as before, so that it is not drawn again. */
 export function makeDeriver(): (input: DeriveInput) => AnyNode[] {
   let kept = new Map<NodeId, Kept>();
   let keptFrames = new Map<number, { frame: Frame; selected: boolean; made: FrameNode }>();
+  const deriveDots = makeDotDeriver();
   return (input) => {
     const next = new Map<NodeId, Kept>();
     for (const { node, shape } of placedNodes(input)) {
@@ -89,7 +101,47 @@ export function makeDeriver(): (input: DeriveInput) => AnyNode[] {
       );
     }
     keptFrames = frames;
-    return [...[...frames.values()].map((one) => one.made), ...[...next.values()].map((one) => one.made)];
+    const dots = deriveDots(input);
+    return [...[...frames.values()].map((one) => one.made), ...[...next.values()].map((one) => one.made), ...dots];
+  };
+}
+
+function makeDotDeriver(): (input: DeriveInput) => readonly DotNode[] {
+  let kept = new Map<number, { key: string; made: DotNode }>();
+  return ({ around, at, selection }) => {
+    const all = dotsOf(around.doc, at);
+    if (!all.size) return [];
+    const types = new Map<number, string>();
+    for (const link of around.graph.links.values())
+      for (const dot of dotsOn(around.doc, at, link)) types.set(dot.id, link.type);
+    const next = new Map<number, { key: string; made: DotNode }>();
+    for (const [id, type] of types) {
+      const dot = all.get(id) as Dot;
+      const selected = selection.has(dotId(id));
+      const key = `${dot.x} ${dot.y} ${type} ${selected}`;
+      const old = kept.get(id);
+      next.set(id, old?.key === key ? old : { key, made: makeDot(dot, type, selected) });
+    }
+    kept = next;
+    return [...next.values()].map((one) => one.made);
+  };
+}
+
+export const DOT = 16;
+
+function makeDot(dot: Dot, type: string, selected: boolean): DotNode {
+  return {
+    id: dotId(dot.id),
+    type: "dot",
+    position: { x: dot.x - DOT / 2, y: dot.y - DOT / 2 },
+    width: DOT,
+    height: DOT,
+    measured: { width: DOT, height: DOT },
+    handles: [],
+    selected,
+    zIndex: 1,
+    data: { type },
+    ariaLabel: `Reroute point, ${type}`,
   };
 }
 
@@ -215,7 +267,8 @@ export function makeEdgeDeriver(): (
       const to = around.graph.nodes.get(link.to);
       const off = from?.mode === 2 || to?.mode === 2;
       const bypassed = from?.mode === 4 || to?.mode === 4;
-      const key = `${selected.has(link.id)}${hidden === link.id}${off}${bypassed}`;
+      const via = dotsOn(around.doc, at, link);
+      const key = `${selected.has(link.id)}${hidden === link.id}${off}${bypassed}${via.map(({ x, y }) => ` ${x},${y}`)}`;
       const old = kept.get(link.id);
       next.set(
         link.id,
@@ -230,6 +283,7 @@ export function makeEdgeDeriver(): (
                 selected: selected.has(link.id),
                 hidden: hidden === link.id,
                 title: nameOf(around, at, link),
+                via,
               }),
             },
       );
@@ -253,9 +307,10 @@ interface EdgeFacts {
   readonly selected: boolean;
   readonly hidden: boolean;
   readonly title: string;
+  readonly via: readonly Point[];
 }
 
-function makeEdge(link: Link, { off, bypassed, selected, hidden, title }: EdgeFacts): LinkEdge {
+function makeEdge(link: Link, { off, bypassed, selected, hidden, title, via }: EdgeFacts): LinkEdge {
   return {
     id: `l:${link.id}`,
     type: "link",
@@ -266,6 +321,6 @@ function makeEdge(link: Link, { off, bypassed, selected, hidden, title }: EdgeFa
     selected,
     hidden,
     focusable: false,
-    data: { link, off, bypassed, title },
+    data: { link, off, bypassed, title, via },
   };
 }

@@ -1,7 +1,8 @@
 import type { MouseEvent } from "react";
 import { linkInto, type NodeId } from "../model/document";
-import { addNode, addPort, connect, disconnect, insertOnLink } from "../model/edits";
+import { addNode, connect, disconnect, insertOnLink } from "../model/edits";
 import { inputHandle, outputHandle } from "../model/layout";
+import { addPort } from "../model/ports";
 import { NEW_PORT, type Placed, placedNode } from "../model/shape";
 import { fits, isAny, mayLink, type Verdict } from "../model/types";
 import { currentGraph, edit, newId } from "../store/docs";

@@ -18,6 +18,7 @@ import {
 } from "./document";
 import { asNumber, asText, isList, isObject, type Json, type JsonObject, without } from "./json";
 import { HEADER, layoutNode } from "./layout";
+import { keptDots } from "./reroutes";
 import type { Catalogue, NodeSchema } from "./schema";
 import { isNote, type NodeShape, proxyEntries, REROUTE, type Surroundings, shapeOf } from "./shape";
 
@@ -66,7 +67,7 @@ export function isEditorFile(value: unknown): value is JsonObject {
 /** The document that an editor file holds. Raises BadFile where it holds none. */
 export function openEditorFile(file: JsonObject, catalogue: Catalogue, newId: () => string): Doc {
   if (!isEditorFile(file)) throw new BadFile("This JSON has no list of nodes: it is not a workflow of the editor.");
-  const extra = isObject(file.extra) ? file.extra : {};
+  const extra = dotsInExtra(file);
   const own = isObject(extra.sfumato) ? extra.sfumato : {};
   const definitions =
     isObject(file.definitions) && isList(file.definitions.subgraphs) ? file.definitions.subgraphs : [];
@@ -77,12 +78,23 @@ export function openEditorFile(file: JsonObject, catalogue: Catalogue, newId: ()
     subgraphs: new Map(subgraphs.map((one) => [one.id, one])),
     form: readForm(own.form),
     extra: without(extra, ["sfumato"]),
-    rest: without(file, TOP_KEYS),
+    rest: without(file, [...TOP_KEYS, "reroutes"]),
   };
   return nameValues(
     { ...doc, rest: { revision: file.revision ?? 0, config: file.config ?? {}, ...doc.rest } },
     catalogue,
   );
+}
+
+/** Version 1 keeps the points of links beside the links; 0.4, which is what is written, in `extra`. */
+function dotsInExtra(file: JsonObject): JsonObject {
+  const extra = isObject(file.extra) ? file.extra : {};
+  if (!isList(file.reroutes) || extra.reroutes !== undefined) return extra;
+  const links = isList(file.links) ? file.links.filter(isObject) : [];
+  const linkExtensions = links.flatMap(({ id, parentId }) =>
+    parentId === undefined ? [] : [{ id: id ?? 0, parentId }],
+  );
+  return { ...extra, reroutes: file.reroutes, linkExtensions };
 }
 
 function readForm(form: Json | undefined): readonly Pin[] {
@@ -374,7 +386,9 @@ export function saveEditorFile(doc: Doc, catalogue: Catalogue): JsonObject {
 }
 
 function writeExtra(doc: Doc): JsonObject {
-  const extra = keepLinks(doc.extra, doc.root);
+  const linked = keepLinks(doc.extra, doc.root);
+  const reroutes = keptDots(linked.reroutes, doc.root);
+  const extra = reroutes === undefined ? linked : { ...linked, reroutes };
   if (!doc.form.length) return extra;
   return { ...extra, sfumato: { form: doc.form.map((pin) => ({ ...pin })) } };
 }
@@ -423,7 +437,8 @@ function writtenInputs(node: GraphNode, shape: NodeShape): readonly Slot[] {
   return shape.inputs.map((input) => {
     const known = node.inputs.find((slot) => slot.name === input.name);
     const slot: Slot = { name: input.name, type: input.type, rest: known?.rest ?? {} };
-    const label = known?.label !== undefined ? { label: known.label } : {};
+    const said = shape.kind === "subgraph" && input.label !== input.name ? input.label : known?.label;
+    const label = said !== undefined ? { label: said } : {};
     return { ...slot, ...label, ...(input.widget ? { widget: input.widget } : {}) };
   });
 }
@@ -452,12 +467,19 @@ function writeNode({ node, around, inputs, order }: Writing): JsonObject {
     inputs: inputs.map((slot) => writeInput(slot, linkInto(around.graph, node.id, slot.name)?.id ?? null)),
     outputs: writtenOutputs(node, shape).map((slot, i) => writeOutput(slot, outLinks(around.graph, node.id, i))),
     ...(node.title === undefined ? {} : { title: node.title }),
-    properties: properties ?? (isNote(node.type) ? {} : { "Node name for S&R": node.type }),
+    properties: writeProperties(properties, node, shape),
     ...(values === undefined ? {} : { widgets_values: values }),
     ...(node.color ? { color: node.color } : {}),
     ...(node.bgcolor ? { bgcolor: node.bgcolor } : {}),
     ...rest,
   };
+}
+
+function writeProperties(properties: Json | undefined, node: GraphNode, shape: NodeShape): Json {
+  const entries = shape.kind === "subgraph" ? instanceEntries(node, shape) : undefined;
+  if (entries && isObject(properties) && entries.length > (proxyEntries(node)?.length ?? 0))
+    return { ...properties, proxyWidgets: entries.map(([id, name]) => [id, name]) };
+  return properties ?? (isNote(node.type) ? {} : { "Node name for S&R": node.type });
 }
 
 function writtenOutputs(node: GraphNode, shape: NodeShape): readonly Slot[] {
@@ -508,9 +530,22 @@ function writePrimitive(node: GraphNode, rest: readonly Json[]): Json | undefine
   return [node.values.value, ...(control === undefined ? [] : [control]), ...rest];
 }
 
+/** The instance's list of widgets, and those that have a value without being in it: a socket was added later. */
+function instanceEntries(node: GraphNode, shape: NodeShape): readonly (readonly [string, string])[] | undefined {
+  const known = proxyEntries(node);
+  const late = shape.widgets.filter(
+    (one) =>
+      !one.inner &&
+      node.values[one.name] !== undefined &&
+      !known?.some(([id, name]) => id === "-1" && name === one.name),
+  );
+  return known && [...known, ...late.map((one) => ["-1", one.name] as const)];
+}
+
 function writeInstance(node: GraphNode, shape: NodeShape): Json {
   const names =
-    proxyEntries(node)?.map(([id, name]) => (id === "-1" ? name : undefined)) ?? shape.widgets.map((one) => one.name);
+    instanceEntries(node, shape)?.map(([id, name]) => (id === "-1" ? name : undefined)) ??
+    shape.widgets.map((one) => one.name);
   const list = names.map((name) => (name === undefined ? null : (node.values[name] ?? null)));
   while (list.length && list[list.length - 1] === null) list.pop();
   return list;
@@ -528,6 +563,7 @@ function writeFrame(frame: Frame): JsonObject {
 
 function writeSubgraph(one: Subgraph, doc: Doc, catalogue: Catalogue): JsonObject {
   const written = writeGraph(one.graph, doc, catalogue);
+  const reroutes = keptDots(one.rest.reroutes, one.graph);
   const linkIds = (test: (link: Link) => boolean) => [...one.graph.links.values()].filter(test).map((link) => link.id);
   return {
     id: one.id,
@@ -565,6 +601,7 @@ function writeSubgraph(one: Subgraph, doc: Doc, catalogue: Catalogue): JsonObjec
       ...link.rest,
     })),
     ...one.rest,
+    ...(reroutes === undefined ? {} : { reroutes }),
   };
 }
 

@@ -19,7 +19,7 @@ import {
   withSubgraph,
 } from "./document";
 import { addInteger, clampInteger, numeric } from "./integer";
-import type { Json } from "./json";
+import { type Json, without } from "./json";
 import { DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
 import type { Catalogue } from "./schema";
 import { isNote, PRIMITIVE, REROUTE, type Surroundings, shapeOf } from "./shape";
@@ -343,7 +343,7 @@ export function paste(
     const to = ids.get(link.to);
     if (from === undefined || to === undefined) continue;
     lastLink += 1;
-    links.set(lastLink, { ...link, id: lastLink, from, to });
+    links.set(lastLink, { ...withoutDots(link), id: lastLink, from, to });
   }
   const subgraphs = new Map(doc.subgraphs);
   for (const one of clip.subgraphs) if (!subgraphs.has(one.id)) subgraphs.set(one.id, one);
@@ -375,7 +375,9 @@ export function wrapInSubgraph(
   const outs = new Set<string>();
   const outputs = drains.map((link) => port(unused(link.type, outs), link.type, given.portId()));
   let lastLink = graph.lastLink;
-  const links = new Map(all.filter((link) => ids.has(link.from) && ids.has(link.to)).map((link) => [link.id, link]));
+  const links = new Map(
+    all.filter((link) => ids.has(link.from) && ids.has(link.to)).map((link) => [link.id, withoutDots(link)]),
+  );
   const put = (link: Omit<Link, "id" | "rest">) => links.set(++lastLink, { ...link, id: lastLink, rest: {} });
   for (const link of incoming) {
     const slot = sources.findIndex((one) => one.from === link.from && one.slot === link.slot);
@@ -482,6 +484,9 @@ export function dropUnused(doc: Doc): Doc {
   return used.length === doc.subgraphs.size ? doc : { ...doc, subgraphs: new Map(used.map((one) => [one.id, one])) };
 }
 
+const withoutDots = (link: Link): Link =>
+  "parentId" in link.rest ? { ...link, rest: without(link.rest, ["parentId"]) } : link;
+
 function port(name: string, type: string, id: string): Port {
   return { id, name, type, rest: {} };
 }
@@ -495,58 +500,6 @@ function unused(name: string, taken: Set<string>): string {
 
 function distinct<T>(list: readonly T[], key: (one: T) => string): readonly T[] {
   return [...new Map(list.map((one) => [key(one), one] as const)).values()];
-}
-
-/** Shows an inner widget on the subgraph's instances, or hides it again. */
-export function toggleExposed(doc: Doc, at: GraphId, instance: NodeId, inner: NodeId, widget: string): Doc {
-  return editNode(doc, at, instance, (node) => {
-    const properties = (node.rest.properties ?? {}) as { readonly [key: string]: Json };
-    const list = (
-      Array.isArray(properties.proxyWidgets) ? properties.proxyWidgets : []
-    ) as readonly (readonly Json[])[];
-    const without = list.filter((one) => !(String(one[0]) === inner && one[1] === widget));
-    const next = without.length === list.length ? [...list, [inner, widget]] : without;
-    return { ...node, rest: { ...node.rest, properties: { ...properties, proxyWidgets: next } } };
-  });
-}
-
-/** Gives a subgraph one more socket, linked to the given inner one. */
-export function addPort(
-  doc: Doc,
-  graph: GraphId,
-  side: "in" | "out",
-  inner: {
-    readonly node: NodeId;
-    readonly input?: string;
-    readonly slot?: number;
-    readonly type: string;
-    readonly name: string;
-  },
-  portId: string,
-): Doc {
-  const definition = doc.subgraphs.get(graph);
-  if (!definition) return doc;
-  const ports = side === "in" ? definition.inputs : definition.outputs;
-  const made = port(unused(inner.name, new Set(ports.map((one) => one.name))), inner.type, portId);
-  const grown = withSubgraph(
-    doc,
-    side === "in" ? { ...definition, inputs: [...ports, made] } : { ...definition, outputs: [...ports, made] },
-  );
-  return side === "in"
-    ? connect(grown, graph, {
-        from: GRAPH_INPUT,
-        slot: ports.length,
-        to: inner.node,
-        input: inner.input ?? "",
-        type: inner.type,
-      })
-    : connect(grown, graph, {
-        from: inner.node,
-        slot: inner.slot ?? 0,
-        to: GRAPH_OUTPUT,
-        input: portId,
-        type: inner.type,
-      });
 }
 
 export function togglePin(doc: Doc, node: string, widget: string): Doc {

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import { linksInto } from "../model/document";
 import { addReroute, disconnect, editFrame, removeFrame, togglePin } from "../model/edits";
+import { dotsOf } from "../model/reroutes";
 import { shapeOf } from "../model/shape";
 import { COLOURS, colourChosen, command, keyLabel, openSubgraph, runTo } from "../store/commands";
 import { activeTab, currentGraph, edit } from "../store/docs";
@@ -28,7 +29,9 @@ export function CanvasMenu() {
   });
   if (!menu) return null;
   const items = menu.node
-    ? nodeItems(menu.node)
+    ? menu.node.startsWith("dot:")
+      ? [say("delete"), say("dots-to-nodes")]
+      : nodeItems(menu.node)
     : menu.link !== undefined
       ? linkItems(menu.link)
       : menu.frame !== undefined
@@ -68,7 +71,7 @@ export function CanvasMenu() {
           {one.keys && <kbd>{keyLabel(one.keys)}</kbd>}
         </button>
       ))}
-      {menu.node && <Swatches onPick={close} />}
+      {menu.node && !menu.node.startsWith("dot:") && <Swatches onPick={close} />}
     </div>
   );
 }
@@ -171,6 +174,11 @@ function frameItems(id: number): readonly Item[] {
   ];
 }
 
+function hasDots(): boolean {
+  const { doc, at } = currentGraph();
+  return dotsOf(doc, at).size > 0;
+}
+
 function paneItems(): readonly Item[] {
   const menu = useUi.getState().menu;
   const add = {
@@ -185,6 +193,7 @@ function paneItems(): readonly Item[] {
     say("paste"),
     say("select-all"),
     say("tidy"),
+    ...(hasDots() ? [say("dots-to-nodes")] : []),
     say("fit-all"),
     ...(activeTab().view.length ? [say("leave")] : []),
   ];

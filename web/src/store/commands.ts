@@ -16,6 +16,7 @@ import {
   unwrapSubgraph,
   wrapInSubgraph,
 } from "../model/edits";
+import { dotsToNodes, removeDots } from "../model/reroutes";
 import { clipText, duplicate, pasteText } from "./clipboard";
 import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
 import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
@@ -36,6 +37,11 @@ export interface Command {
 const chosen = (): readonly NodeId[] =>
   [...useUi.getState().selection].filter((id) => currentGraph().graph.nodes.has(id));
 
+/** The points of links among what is selected. */
+function chosenDots(): ReadonlySet<number> {
+  return new Set([...useUi.getState().selection].flatMap((id) => (id.startsWith("dot:") ? Number(id.slice(4)) : [])));
+}
+
 function onChosen(label: string, change: (ids: readonly NodeId[]) => Parameters<typeof edit>[1]): () => void {
   return () => {
     const ids = chosen();
@@ -50,9 +56,12 @@ function told(what: string, label: string | undefined): void {
 function removeChosen(): void {
   const { links, frames } = useUi.getState();
   const ids = chosen();
-  if (!ids.length && !links.size && !frames.size) return;
-  edit(ids.length ? "delete nodes" : links.size ? "delete links" : "delete frame", (doc, at) => {
+  const dots = chosenDots();
+  if (!ids.length && !links.size && !frames.size && !dots.size) return;
+  const what = ids.length ? "nodes" : links.size ? "links" : frames.size ? "frame" : "reroute points";
+  edit(`delete ${what}`, (doc, at) => {
     let next = ids.length ? removeNodes(doc, at, ids) : doc;
+    if (dots.size) next = removeDots(next, at, dots);
     next = disconnect(next, at, links);
     for (const frame of frames) next = removeFrame(next, at, frame);
     return next;
@@ -277,6 +286,13 @@ export const COMMANDS: readonly Command[] = [
   { id: "frame", label: "Frame", group: "Node", keys: ["Mod+G"], run: frameChosen },
   { id: "subgraph", label: "Make a subgraph", group: "Node", keys: ["Mod+Shift+G"], run: subgraphChosen },
   { id: "unpack", label: "Unpack the subgraph", group: "Node", keys: ["Mod+Shift+U"], run: unpackChosen },
+  {
+    id: "dots-to-nodes",
+    label: "Make nodes of the reroute points",
+    group: "Node",
+    keys: [],
+    run: () => edit("make nodes of reroute points", dotsToNodes),
+  },
   { id: "note", label: "Add a note", group: "Node", keys: ["N"], run: addHere("MarkdownNote") },
   { id: "tidy", label: "Tidy up the layout", group: "Node", keys: ["L"], run: layOut },
   { id: "align-left", label: "Align left", group: "Node", keys: ["Alt+ArrowLeft"], run: alignChosen("left") },
