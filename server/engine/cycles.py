@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from server.engine.graph import Graph
 
+if TYPE_CHECKING:
+    import networkx as nx
+
 MAX_CYCLES = 100
 """Enough to mend a file by; a graph can have more cycles than there are atoms."""
+MAX_SPOILED = 100
+"""Enough to show; thousands of bad nodes times thousands of outputs would be an answer of gigabytes."""
 
 
 def cycles_of(graph: Graph) -> list[list[str]]:
@@ -19,18 +24,18 @@ def cycles_of(graph: Graph) -> list[list[str]]:
     import networkx as nx  # noqa: PLC0415 -- only broken graphs pay for it
 
     wiring = Graph({node_id: graph[node_id] for node_id in graph.nodes if node_id in left}).wiring()
-    found: list[list[str]] = []
-    for knot in nx.strongly_connected_components(wiring):
-        first = next((n for n in graph.nodes if n in knot), None)
-        if first is not None and (len(knot) > 1 or wiring.has_edge(first, first)):
-            edges = cast("list[tuple[str, str]]", nx.find_cycle(wiring.subgraph(knot), first))  # pyright: ignore[reportUnknownMemberType]
-            found.append([source for source, _ in edges])
     place = {node_id: i for i, node_id in enumerate(graph.nodes)}
-    return sorted(found, key=lambda cycle: place[cycle[0]])[:MAX_CYCLES]
+    knots: list[tuple[str, set[str]]] = []
+    for knot in nx.strongly_connected_components(wiring):
+        first = min(knot, key=place.__getitem__)
+        if len(knot) > 1 or wiring.has_edge(first, first):
+            knots.append((first, knot))
+    knots.sort(key=lambda each: place[each[0]])
+    return [_cycle_in(wiring.subgraph(knot), first) for first, knot in knots[:MAX_CYCLES]]
 
 
 def spoiled_outputs(graph: Graph, bad: Iterable[str], outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """For each bad node, the outputs that need it, itself included when it is one."""
+    """For each bad node, the first MAX_SPOILED outputs that need it, itself included when it is one."""
     import networkx as nx  # noqa: PLC0415 -- only broken graphs pay for it
 
     wiring = graph.wiring()
@@ -49,8 +54,21 @@ def spoiled_outputs(graph: Graph, bad: Iterable[str], outputs: Sequence[str]) ->
     return {node_id: tuple(_picked(reach[node_id], outputs)) for node_id in bad if node_id in reach}
 
 
+def _cycle_in(knot: nx.DiGraph[str], first: str) -> list[str]:
+    import networkx as nx  # noqa: PLC0415 -- only broken graphs pay for it
+
+    edges = cast("list[tuple[str, str]]", nx.find_cycle(knot, first))  # pyright: ignore[reportUnknownMemberType]
+    return [source for source, _ in edges]
+
+
 def _picked(bits: int, outputs: Sequence[str]) -> Iterable[str]:
-    return (output for place, output in enumerate(outputs) if bits >> place & 1)
+    flags = format(bits, "b")[::-1]
+    place = flags.find("1")
+    for _ in range(MAX_SPOILED):
+        if place < 0:
+            return
+        yield outputs[place]
+        place = flags.find("1", place + 1)
 
 
 def _unordered(graph: Graph) -> set[str]:

@@ -37,7 +37,8 @@ def validate(graph: Graph, kinds: Kinds, *, targets: Sequence[str] | None = None
     """Check what the wanted output nodes need. `targets` narrows the outputs; None wants them all."""
     unknown = [p for placed in graph if (p := _type_problem(placed, kinds)) is not None]
     outputs = [placed.id for placed in graph if _is_output(placed, kinds)]
-    wanted = outputs if targets is None else [output for output in outputs if output in set(targets)]
+    chosen = None if targets is None else set(targets)
+    wanted = [output for output in outputs if chosen is None or output in chosen]
     if not wanted:
         return Validation(graph, tuple(unknown), error=unknown[0] if unknown else _no_outputs(targets))
     checked, problems = check_nodes(graph, wanted, kinds, provided)
@@ -99,7 +100,8 @@ def _no_outputs(targets: Sequence[str] | None) -> Problem:
 
 
 def _all_failed(problems: list[Problem], wanted: list[str]) -> Problem:
-    own = [f"{p.message}: {p.details}" for p in problems if p.node_id in set(wanted)]
+    outputs = set(wanted)
+    own = [f"{p.message}: {p.details}" for p in problems if p.node_id in outputs]
     sentence = "Nothing can run: every output node needs something that is wrong."
     return Problem(
         None, "prompt_outputs_failed_validation", "Prompt outputs failed validation", "\n".join(own), {}, sentence

@@ -6,7 +6,8 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +421,41 @@ def test_cycle_is_named_with_its_nodes(engine: Engine, size: int) -> None:
     assert problem.sentence.endswith("Remove one of these links.")
     assert checked.node_errors()[problem.node_id or ""]["dependent_outputs"] == ["9999"]
     assert len(problem.sentence) < 300
+
+
+def ladder(size: int) -> dict[str, Any]:
+    """Each node takes from both its neighbours."""
+    return {str(n): ("Add", {"a": f"@{max(n - 1, 0)}", "b": f"@{min(n + 1, size - 1)}"}) for n in range(size)} | {
+        "end": ("Show", {"value": "@0"})
+    }
+
+
+def pairs(size: int) -> dict[str, Any]:
+    """Many small cycles, each shown."""
+    return {str(n): ("AddTo", {"a": f"@{n ^ 1}"}) for n in range(size)} | {
+        f"end{n}": ("Show", {"value": f"@{n}"}) for n in range(size)
+    }
+
+
+def faults(size: int) -> dict[str, Any]:
+    """A chain of nodes each of which is wrong and each of which is shown."""
+    return {
+        "0": ("Constant", {}),
+        **{str(n): ("AddTo", {"a": f"@{n - 1}", "by": "much"}) for n in range(1, size)},
+        **{f"end{n}": ("Show", {"value": f"@{n}"}) for n in range(size)},
+    }
+
+
+@pytest.mark.parametrize("shape", [ladder, pairs, faults])
+def test_a_large_graph_that_is_wrong_all_over_is_judged_in_seconds(
+    engine: Engine, shape: Callable[[int], dict[str, Any]]
+) -> None:
+    graph = graph_of(shape(5000))
+    began = time.process_time()
+    checked = engine.validate(graph)
+    assert checked.problems
+    assert checked.node_errors()
+    assert time.process_time() - began < 5  # where it took the square of the nodes it was more
 
 
 def test_two_cycles_are_both_named(engine: Engine) -> None:
