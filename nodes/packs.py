@@ -12,6 +12,7 @@ import math
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,13 +42,20 @@ _HIDDEN = frozenset({"PROMPT", "EXTRA_PNGINFO", "UNIQUE_ID"})
 _LARGEST_INT = 2**63 - 1
 
 
-def load_packs(registry: Registry, roots: Iterable[Path]) -> Registry:
-    """The registry with every pack of these folders, and a PackError for each that could not be loaded."""
+def load_packs(registry: Registry, roots: Iterable[Path], begins: Callable[[str], str] = lambda _: "") -> Registry:
+    """The registry with every pack of these folders, and a PackError for each that could not be loaded.
+
+    `begins` is told each pack before it is imported; if it gives a reason why not, the pack is left out.
+    """
     for root in roots:
         for path in _packs_in(root):
             try:
+                if reason := begins(path.stem):
+                    raise NodeError(reason)
                 definitions = pack_nodes(_import(path))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 -- a pack may raise anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 -- a pack may raise anything
                 registry = registry.joined((), [PackError(path.stem, _reason(error, path))])
                 continue
             taken = sorted(d.id for d in definitions if d.id in registry)
@@ -93,7 +101,7 @@ def classic(node_id: str, cls: type, title: str, module: str) -> NodeDef:
     lists = tuple(getattr(cls, "OUTPUT_IS_LIST", ())) or (False,) * len(returned)
     outputs = tuple(Output(str(n), _type_name(t), bool(m)) for n, t, m in zip(names, returned, lists, strict=False))
     types_of = {each.name: each.type for each in inputs}
-    return NodeDef(
+    made = NodeDef(
         id=node_id,
         title=title,
         category=str(getattr(cls, "CATEGORY", "")),
@@ -108,8 +116,8 @@ def classic(node_id: str, cls: type, title: str, module: str) -> NodeDef:
         module=module.replace(_PREFIX, "custom_nodes"),
         needs=_needs(cls) if hasattr(cls, "check_lazy_status") else lambda **_: (),
         fingerprint=_fingerprint(cls) if hasattr(cls, "IS_CHANGED") else None,
-        **({"check": _check(cls)} if hasattr(cls, "VALIDATE_INPUTS") else {}),
     )
+    return replace(made, check=_check(cls)) if hasattr(cls, "VALIDATE_INPUTS") else made
 
 
 def _packs_in(root: Path) -> list[Path]:

@@ -60,16 +60,25 @@ def nodes_in(module: ModuleType) -> list[NodeDef]:
 
 
 def builtin() -> Registry:
-    """Every node that ships with Sfumato. Costs no torch. Raises ValueError when two nodes share an id."""
+    """Every node that ships with Sfumato. Costs no torch. Raises ValueError when two nodes share an id.
+
+    A module that cannot be imported is among the registry's errors; the others' nodes are there.
+    """
     definitions: dict[str, NodeDef] = {}
+    errors: list[PackError] = []
     with lazily():
         for found in sorted(pkgutil.iter_modules(nodes.__path__), key=lambda m: m.name):
             if found.ispkg or found.name in _NO_NODES:
                 continue
-            for definition in nodes_in(importlib.import_module(f"nodes.{found.name}")):
+            try:
+                module = importlib.import_module(f"nodes.{found.name}")
+            except Exception as error:  # noqa: BLE001 -- whatever one module raises, the others are of use
+                errors.append(PackError(found.name, f"{type(error).__name__}: {error}"))
+                continue
+            for definition in nodes_in(module):
                 if definition.id in definitions:
                     raise ValueError(
                         f"{definition.id} is defined in {definitions[definition.id].module} and in {definition.module}."
                     )
                 definitions[definition.id] = definition
-    return Registry(definitions)
+    return Registry(definitions, tuple(errors))

@@ -70,8 +70,8 @@ class Book:
 
     @property
     def errors(self) -> tuple[PackError, ...]:
-        """The packs that could not be loaded."""
-        return self._errors
+        """The packs, and the modules of our own, that could not be loaded."""
+        return self._engine.registry.errors if self._engine is not None else self._errors
 
     def needs_worker(self, node_type: str) -> bool:
         """Whether a node's pack has checks of its own, which only a worker can call."""
@@ -103,7 +103,8 @@ class Book:
         return frozenset(found)
 
     def _join(self, own: Registry) -> None:
-        self._engine = Engine(own.joined(self._custom, self._errors), provided={Folders: self._folders})
+        errors = (error for error in self._errors if error not in own.errors)
+        self._engine = Engine(own.joined(self._custom, errors), provided={Folders: self._folders})
 
     async def _load(self) -> Registry:
         if self._digest:
@@ -128,6 +129,8 @@ class Book:
             log.warning("the catalogue cannot be used: %s", error)
             return
         self._errors = tuple(PackError(pack, reason) for pack, reason in catalogue.errors)
+        for error in self._errors:
+            log.error("pack %s was not loaded: %s", error.pack, error.reason)
         if self._own is not None:
             self._join(self._own)
         self._told.set()

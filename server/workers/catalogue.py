@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ _WIDGETS: Mapping[str, type] = {
     cls.__name__: cls
     for cls in (widgets.Range, widgets.Seed, widgets.Choice, widgets.Files, widgets.Text, widgets.Toggle)
 }
+_LARGEST = 2**63 - 1
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -34,23 +36,25 @@ def digest(roots: Iterable[Path]) -> str:
 
 
 def to_data(definition: NodeDef) -> Json:
-    """A node's schema as JSON. What its functions do stays behind."""
-    return {
-        "id": definition.id,
-        "title": definition.title,
-        "category": definition.category,
-        "description": definition.description,
-        "inputs": [_input_data(each) for each in definition.inputs],
-        "outputs": [dataclasses.asdict(each) for each in definition.outputs],
-        "hidden": dict(definition.hidden),
-        "terminal": definition.terminal,
-        "version": definition.version,
-        "deprecated": definition.deprecated,
-        "experimental": definition.experimental,
-        "module": definition.module,
-        "aliases": list(definition.aliases),
-        "asks": _asks(definition),
-    }
+    """A node's schema as JSON. What its functions do stays behind, and what a pack wrote that is no JSON as well."""
+    return _plain(
+        {
+            "id": definition.id,
+            "title": definition.title,
+            "category": definition.category,
+            "description": definition.description,
+            "inputs": [_input_data(each) for each in definition.inputs],
+            "outputs": [dataclasses.asdict(each) for each in definition.outputs],
+            "hidden": dict(definition.hidden),
+            "terminal": definition.terminal,
+            "version": definition.version,
+            "deprecated": definition.deprecated,
+            "experimental": definition.experimental,
+            "module": definition.module,
+            "aliases": list(definition.aliases),
+            "asks": _asks(definition),
+        }
+    )
 
 
 def asks(data: Json) -> bool:
@@ -76,6 +80,21 @@ def from_data(data: Json) -> NodeDef:
         raise ValueError(f"This is no node: {error}.") from error
 
 
+def _plain(value: Any) -> Any:
+    """A value with only what JSON holds in it: other objects as text, numbers that are none as nothing."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case str() | int() | None:
+            return value
+        case dict():
+            return {str(key): _plain(part) for key, part in cast("dict[Any, Any]", value).items()}
+        case list() | tuple():
+            return [_plain(part) for part in cast("list[Any]", value)]
+        case _:
+            return str(value)
+
+
 def _asks(definition: NodeDef) -> bool:
     live = any(isinstance(each.widget, widgets.Choice) and callable(each.widget.options) for each in definition.inputs)
     return live or bool(definition.migrations) or definition.check is not NodeDef.__dataclass_fields__["check"].default
@@ -87,7 +106,7 @@ def _elsewhere(**_: Any) -> Any:
 
 def _input_data(each: Input) -> Json:
     data = {f.name: getattr(each, f.name) for f in dataclasses.fields(each)}
-    data["has_default"] = each.default is not MISSING and isinstance(each.default, _PLAIN)
+    data["has_default"] = isinstance(each.default, _PLAIN) and _plain(each.default) == each.default
     data["default"] = each.default if data["has_default"] else None
     data["each"] = dataclasses.asdict(each.each) if each.each is not None else None
     data["widget"] = _widget_data(each.widget) if each.widget is not None else None
@@ -97,7 +116,17 @@ def _input_data(each: Input) -> Json:
 def _widget_data(widget: widgets.Widget) -> Json:
     if isinstance(widget, widgets.Choice):
         return {"kind": "Choice", "options": list(widget.names())}
-    return {"kind": type(widget).__name__, **dataclasses.asdict(widget)}
+    data = {"kind": type(widget).__name__, **dataclasses.asdict(widget)}
+    if isinstance(widget, widgets.Range):
+        data["min"] = widget.min if _is_number(widget.min) else -_LARGEST
+        data["max"] = widget.max if _is_number(widget.max) else _LARGEST
+        data["step"] = widget.step if _is_number(widget.step) else None
+        data["round"] = widget.round if _is_number(widget.round) else None
+    return data
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _input(data: Json) -> Input:

@@ -55,6 +55,7 @@ from server.workers.messages import (
     Stop,
     encode,
 )
+from server.workers.trial import Trial
 
 if TYPE_CHECKING:
     from nodes.diffusion.weights import Weights
@@ -188,10 +189,21 @@ class Worker:
     def introduce(self, since: float) -> None:
         """Say what there is, and that jobs may come."""
         if self._start.custom_nodes:
-            own = [each for each in self._registry if each.module.startswith(("custom_nodes", "sfumato_custom_nodes"))]
-            errors = tuple((error.pack, error.reason) for error in self._registry.errors)
-            self._wire.say(Catalogue(self._start.digest, tuple(to_data(each) for each in own), errors))
+            self._wire.say(self._catalogue())
         self._wire.say(Ready(os.getpid(), self._device(), time.monotonic() - since))
+
+    def _catalogue(self) -> Catalogue:
+        """The custom nodes as data; what cannot be told of a node is told of its pack."""
+        told: list[Json] = []
+        errors = [(error.pack, error.reason) for error in self._registry.errors]
+        for each in self._registry:
+            if not each.module.startswith(("custom_nodes", "sfumato_custom_nodes")):
+                continue
+            try:
+                told.append(to_data(each))
+            except Exception as error:  # noqa: BLE001 -- whatever a pack's author put there
+                errors.append((each.module.rpartition(".")[2], f"{each.id} cannot be described: {error}"))
+        return Catalogue(self._start.digest, tuple(told), tuple(errors))
 
     def _heard(self, message: Any) -> None:
         match message:
@@ -291,7 +303,12 @@ class Worker:
 
     def _load(self) -> Registry:
         registry = builtin()
-        return load_packs(registry, self._folders.roots("custom_nodes")) if self._start.custom_nodes else registry
+        if not self._start.custom_nodes:
+            return registry
+        trial = Trial(self._folders.state / f"packs-{self._start.device.replace(':', '-')}.json")
+        registry = load_packs(registry, self._folders.roots("custom_nodes"), trial.begins)
+        trial.over()
+        return registry
 
     def _provide(self) -> Things:
         with lazily():
