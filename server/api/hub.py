@@ -19,6 +19,7 @@ from typing import Any, cast
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from server.jobs.model import Json, Logged
+from server.jobs.narrate import parent_of
 from server.jobs.queue import Preview
 from server.workers.messages import Catalogue
 
@@ -282,9 +283,9 @@ def preview_frame(preview: Preview, *, with_metadata: bool) -> bytes:
     about = {
         "node_id": node,
         "prompt_id": preview.job,
-        "display_node_id": node,
-        "parent_node_id": None,
-        "real_node_id": node,
+        "display_node_id": preview.display,
+        "parent_node_id": parent_of(node, preview.display),
+        "real_node_id": preview.display,
         "image_type": preview.mime,
     }
     text = json.dumps(about).encode()

@@ -12,6 +12,7 @@ from server.api.answers import answer, json_object, number, optional_object, ref
 from server.api.keys import parts
 from server.api.routes import Route
 from server.jobs.model import Job, State
+from server.jobs.narrate import parent_of
 from server.jobs.store import Query
 
 _STATUS: Mapping[State, str] = {
@@ -158,8 +159,17 @@ def _item(job: Job) -> list[Any]:
 
 def _entry(job: Job) -> dict[str, Any]:
     outputs = job.result.outputs
-    about = {n: {"node_id": n, "display_node": n, "parent_node": None, "real_node_id": n} for n in outputs}
+    about = {node: _about(node, job.request.prompt) for node in outputs}
     return {"prompt": _item(job), "outputs": outputs, "status": _status(job), "meta": about}
+
+
+def _about(node: str, prompt: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a node that showed something belongs: one inside an expansion is shown at the workflow's node."""
+    display = node
+    while display not in prompt and "." in display:
+        display = display.rpartition(".")[0]
+    display = display if display in prompt else node
+    return {"node_id": node, "display_node": display, "parent_node": parent_of(node, display), "real_node_id": display}
 
 
 def _status(job: Job) -> dict[str, Any]:

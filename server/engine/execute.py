@@ -151,6 +151,7 @@ class _Run:
         try:
             for target in self._plan.targets:
                 self._make(target)
+            self._show_again()
             if self._blocked is not None:
                 raise self._blocked
         except _Failed as failed:
@@ -161,6 +162,16 @@ class _Run:
             return self._outcome("cancelled")
         self._say(ExecutionSuccess, _now_ms())
         return self._outcome("done")
+
+    def _show_again(self) -> None:
+        """Show what output nodes inside expansions showed that nothing had to ask for, as those outside are shown."""
+        for node_id in self._cached:
+            if node_id in self._done:
+                continue
+            entry = self._around.cache.at_hand(self._plan.steps[node_id].key)
+            if entry is not None and entry.inner and self._still_there(entry):
+                for suffix, shown in entry.inner.items():
+                    self._show(node_id + suffix, node_id, shown)
 
     def _known(self) -> tuple[str, ...]:
         """The nodes that need not run: walking up from the targets ends at each result that is known."""

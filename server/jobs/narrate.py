@@ -112,12 +112,23 @@ class Narrator:
             "node_id": node,
             "prompt_id": self._job.id,
             "display_node_id": display,
-            "parent_node_id": None if display == node else display,
-            "real_node_id": node,
+            "parent_node_id": parent_of(node, display),
+            "real_node_id": display,
         }
         few = len(self._states) <= WHOLE_UP_TO
         nodes = dict(self._states) if few else {node: self._states[node]}
         return Told("progress_state", {"prompt_id": self._job.id, "nodes": nodes}, keep=False)
+
+
+def parent_of(node: str, display: str) -> str | None:
+    """The node whose expansion this one is in; None for a node of the workflow, which is displayed as itself.
+
+    Ids inside are `<node>.<call>.<id>`, once more for each expansion within an expansion.
+    """
+    if node == display:
+        return None
+    parent = node.rsplit(".", 2)[0]
+    return parent if parent.startswith(display) else display
 
 
 def _class_of(prompt: Json, node: str) -> str:

@@ -50,11 +50,12 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A picture of what a job's node is making."""
+    """A picture of what a job's node is making; `display` is the workflow's node that it belongs to."""
 
     job: str
     client: str | None
     node: str
+    display: str
     mime: str
     picture: bytes
 
@@ -456,10 +457,10 @@ class Queue:
                 self._narrate(attempt, message.type, message.data)
             case Finished():
                 self._finished(attempt, message)
-            case Previewed(node=node, mime=mime, picture=picture):
+            case Previewed(node=node, display=display, mime=mime, picture=picture):
                 if self._observer is not None:
                     job = attempt.job
-                    self._observer.previewed(Preview(job.id, job.request.client, node, mime, picture))
+                    self._observer.previewed(Preview(job.id, job.request.client, node, display, mime, picture))
 
     def _narrate(self, attempt: _Attempt, type: str, data: Json) -> None:
         for told in attempt.narrator.tell(type, data):

@@ -115,10 +115,11 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """A picture of what a node is making."""
+    """A picture of what a node is making; `display` is the workflow's node that it belongs to."""
 
     job: str
     node: str
+    display: str
     mime: str
     picture: bytes = b""
 

@@ -264,7 +264,7 @@ class Worker:
         if event.type in _LAST_EVENTS:  # told once the end is on disk
             return
         if isinstance(event, Progress) and event.preview is not None:
-            self._wire.add(Previewed(task.job, event.node, event.preview.mime, event.preview.data))
+            self._wire.add(Previewed(task.job, event.node, event.display_node, event.preview.mime, event.preview.data))
         data = to_json(event, preview=False)
         for key in ("type", "job", "seq"):
             data.pop(key, None)

@@ -74,6 +74,27 @@ async def test_messages_come_in_comfyuis_order(shared: Running) -> None:
     ]
 
 
+async def test_nodes_inside_an_expansion_are_told_of_with_the_node_they_belong_to(shared: Running) -> None:
+    prompt = shown(77, x={"class_type": "ToyInside", "inputs": {"value": ["1", 0]}})
+    prompt["2"]["inputs"]["value"] = ["x", 0]
+    async with socket(shared, "inside") as ws:
+        runs: list[dict[str, Any]] = []
+        for _ in range(2):
+            job = shared.submit(prompt, client_id="inside")
+            heard = await messages_until_end(ws, job)
+            runs.append({m["data"]["node"]: m["data"]["display_node"] for m in heard if m["type"] == "executed"})
+            about = shared.get(f"/history/{job}")[job]["meta"]
+            inner = next(node for node in about if node.startswith("x."))
+            assert about[inner] == {"node_id": inner, "display_node": "x", "parent_node": "x", "real_node_id": "x"}
+            assert about["2"] == {"node_id": "2", "display_node": "2", "parent_node": None, "real_node_id": "2"}
+            states = [m["data"]["nodes"] for m in heard if m["type"] == "progress_state"]
+            about_inner = [state[inner] for state in states if inner in state]
+            assert {(s["display_node_id"], s["parent_node_id"], s["real_node_id"]) for s in about_inner} <= {
+                ("x", "x", "x")
+            }
+    assert runs == [{inner: "x", "2": "2"}] * 2
+
+
 async def test_a_failure_names_the_node_and_the_rest_follows(shared: Running) -> None:
     prompt = shown(42, **{"3": {"class_type": "ToyDie", "inputs": {"value": ["1", 0], "how": "error"}}})
     prompt["2"]["inputs"]["value"] = ["3", 0]

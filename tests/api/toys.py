@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-from nodes.define import NEVER, AnyValue, Context, Never, NodeError, Shown, UniqueId, node
+from nodes.define import NEVER, AnyValue, Context, Expand, Never, NodeError, Shown, Subgraph, UniqueId, node
 from nodes.folders import Folders
 from nodes.types import Preview
-from nodes.widgets import Choice, Files, Lazy, Range, Text, Wire
+from nodes.widgets import Choice, Files, Lazy, Range, Socket, Text, Wire
 
 _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100c9fe92ef"
@@ -118,6 +118,15 @@ def save(
 def show(*, value: Annotated[AnyValue, Wire], unique_id: UniqueId = "") -> Shown:
     """Shows a value."""
     return Shown(data={"text": (str(value),)})
+
+
+@node(id="ToyInside", category="toys")
+def inside(*, value: Annotated[int, Wire]) -> Annotated[int | Expand, Socket("INT")]:
+    """The next number, which a node inside shows too."""
+    graph = Subgraph()
+    more = graph.add("ToyAdd", a=value, b=1)
+    graph.add("ToyShow", value=more)
+    return graph.expand(more)
 
 
 @node(id="ToyRead", category="toys", terminal=True)

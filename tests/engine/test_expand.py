@@ -90,6 +90,20 @@ def test_output_nodes_inside_show_now_and_when_known(tmp_path: Path) -> None:
     assert ("2.0.1", "2") in [(e.node, e.display_node) for e in again.events if isinstance(e, Executed)]
 
 
+def test_output_nodes_inside_show_again_though_nothing_asks_for_their_node() -> None:
+    spec: Spec = {
+        "1": ("Constant", {"value": 5}),
+        "2": ("ShowInside", {"a": "@1"}),
+        "3": ("Show", {"value": "@2"}),
+    }
+    bench = Bench(Cache())
+    first = bench.run(graph_of(spec))
+    again = bench.run(graph_of(spec))
+    assert bench.calls.made == []
+    assert again.outputs == first.outputs == {"2.0.1": {"text": [5]}, "3": {"text": [5]}}
+    assert [(e.node, e.display_node) for e in bench.events if isinstance(e, Executed)] == [("3", "3"), ("2.0.1", "2")]
+
+
 def test_each_place_of_a_list_expands_by_itself() -> None:
     spec: Spec = {
         "1": ("Numbers", {"count": 3, "start": 10}),
