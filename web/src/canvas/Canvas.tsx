@@ -1,6 +1,4 @@
 import {
-  Background,
-  BackgroundVariant,
   type Connection,
   ConnectionMode,
   type EdgeChange,
@@ -10,13 +8,15 @@ import {
   type ReactFlowInstance,
   SelectionMode,
   useStore,
+  useStoreApi,
   useUpdateNodeInternals,
 } from "@xyflow/react";
-import { memo, useCallback, useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { type NodeId, withSubgraph } from "../model/document";
 import { addNode, addReroute, editFrame, insertSockets, moveNodes, nodesIn, type Point } from "../model/edits";
 import { HEADER } from "../model/layout";
+import { moveDots } from "../model/reroutes";
 import { placedNode } from "../model/shape";
 import { socketColour } from "../model/types";
 import { activeTab, currentGraph, docOf, edit, editDuring, endGesture, graphIdOf, useDocs } from "../store/docs";
@@ -25,16 +25,34 @@ import { loadResult, openFile } from "../store/files";
 import { fitView, holdFlow, notePointer, placeAt } from "../store/focus";
 import { useLibrary } from "../store/library";
 import { type Linking, useUi } from "../store/ui";
-import { type AnyNode, frameNumber, isFrameId, type LinkEdge, makeDeriver, makeEdgeDeriver } from "./derive";
+import { DotView } from "./DotView";
+import {
+  type AnyNode,
+  DOT,
+  dotNumber,
+  frameNumber,
+  isFrameId,
+  type LinkEdge,
+  makeDeriver,
+  makeEdgeDeriver,
+} from "./derive";
 import { FrameView } from "./FrameView";
+import { Grid } from "./Grid";
 import { dropLink, endsOf, insertInto, link, linkingStyle, linkToBody, takeMoved, verdict } from "./gestures";
 import { LinkView, linkPath } from "./Link";
+import { type Level, LevelContext, levelAt } from "./lod";
 import { Minimap } from "./Minimap";
-import { FAR, FarContext, NodeCard } from "./NodeCard";
+import { NodeCard } from "./NodeCard";
+import { TinyLinks } from "./TinyLinks";
 
-const nodeTypes = { card: NodeCard, frame: FrameView };
+// What React Flow is given must be the same object each time: whatever is new makes all its nodes look again.
+const nodeTypes = { card: NodeCard, frame: FrameView, dot: DotView };
 const edgeTypes = { link: LinkView };
 const GRID: [number, number] = [16, 16];
+const MIDDLE_BUTTON = [1];
+const ADD_KEYS = ["Shift", "Control", "Meta"];
+const PRO = { hideAttribution: true };
+const NO_EDGES: LinkEdge[] = [];
 
 export function Canvas() {
   const tab = useDocs((state) => activeTab(state));
@@ -67,18 +85,17 @@ export function Canvas() {
     () => deriveEdges({ ...around, catalogue }, at, links, linking?.moved),
     [deriveEdges, around, catalogue, at, links, linking?.moved],
   );
-  const onNodesChange = useCallback((changes: NodeChange<AnyNode>[]) => applyChanges(changes), []);
-  const onEdgesChange = useCallback((changes: EdgeChange<LinkEdge>[]) => selectEdges(changes), []);
-  const drag = useNodeDrag();
-  const linkDrag = useLinkDrag();
-  const far = useStore((state) => state.transform[2] < FAR);
-  useHandlesAgain(far);
+  const drag = useMemo(makeNodeDrag, []);
+  const linkDrag = useMemo(makeLinkDrag, []);
+  const level = useStore((state) => levelAt(state.transform[2]));
+  useHandlesAgain(level);
   const view = `${tab.id} ${tab.view.join(":")}`;
-  const flow = useRef<ReactFlowInstance<AnyNode, LinkEdge>>(undefined);
+  const flow = useRef<Flow>(undefined);
+  const hold = useMemo(() => holdIn(flow), []);
   useViewports(view, flow);
   return (
     <div
-      className={["canvas", linking && "linking"].filter(Boolean).join(" ")}
+      className={["canvas", level, linking && "linking"].filter(Boolean).join(" ")}
       onPointerMove={(event) => notePointer({ x: event.clientX, y: event.clientY })}
       onDoubleClick={(event) => {
         if (!(event.target as Element).classList.contains("react-flow__pane")) return;
@@ -89,35 +106,29 @@ export function Canvas() {
       onDrop={(event) => drop(event)}
     >
       {linking && <style>{linkingStyle(linking, typesOf(nodes))}</style>}
-      <FarContext value={far}>
+      <LevelContext value={level}>
         <ReactFlow<AnyNode, LinkEdge>
           aria-label={`Workflow ${tab.name}, ${doc.root.nodes.size} nodes`}
           nodes={nodes}
-          edges={edges}
+          edges={level === "tiny" ? NO_EDGES : edges}
           nodeTypes={nodeTypes}
           edgeTypes={edgeTypes}
-          onInit={(instance) => {
-            flow.current = instance;
-            holdFlow(instance as unknown as ReactFlowInstance);
-            requestAnimationFrame(() => fitView());
-          }}
-          onNodesChange={onNodesChange}
-          onEdgesChange={onEdgesChange}
+          onInit={hold}
+          onNodesChange={applyChanges}
+          onEdgesChange={selectEdges}
           onNodeDragStart={drag.start}
           onNodeDrag={drag.move}
           onNodeDragStop={drag.stop}
-          onSelectionDragStart={(event, list) => drag.start(event, undefined, list)}
+          onSelectionDragStart={drag.start}
           onSelectionDragStop={drag.stop}
           onConnectStart={linkDrag.start}
           onConnect={linkDrag.connect}
           onConnectEnd={linkDrag.end}
-          isValidConnection={(connection) => isValid(connection as Connection)}
-          onEdgeDoubleClick={(event, edge) => reroute(event, edge)}
-          onNodeContextMenu={(event, node) =>
-            openMenu(event, isFrameId(node.id) ? { frame: frameNumber(node.id) } : { node: node.id })
-          }
-          onEdgeContextMenu={(event, edge) => openMenu(event, { link: edge.data?.link.id })}
-          onPaneContextMenu={(event) => openMenu(event as React.MouseEvent, {})}
+          isValidConnection={isValid}
+          onEdgeDoubleClick={reroute}
+          onNodeContextMenu={nodeMenu}
+          onEdgeContextMenu={edgeMenu}
+          onPaneContextMenu={paneMenu}
           connectionLineComponent={GhostLink}
           connectionMode={ConnectionMode.Strict}
           connectionRadius={24}
@@ -125,10 +136,10 @@ export function Canvas() {
           selectionOnDrag
           selectionMode={SelectionMode.Partial}
           selectionKeyCode={null}
-          multiSelectionKeyCode={["Shift", "Control", "Meta"]}
+          multiSelectionKeyCode={ADD_KEYS}
           deleteKeyCode={null}
           panActivationKeyCode="Space"
-          panOnDrag={[1]}
+          panOnDrag={MIDDLE_BUTTON}
           panOnScroll={trackpad}
           panOnScrollMode={PanOnScrollMode.Free}
           zoomOnDoubleClick={false}
@@ -141,12 +152,13 @@ export function Canvas() {
           edgesFocusable={false}
           elevateNodesOnSelect={false}
           disableKeyboardA11y
-          proOptions={{ hideAttribution: true }}
+          proOptions={PRO}
         >
           <Grid />
           <ZoomVariable />
+          {level === "tiny" && <TinyLinks nodes={nodes} edges={edges} />}
         </ReactFlow>
-      </FarContext>
+      </LevelContext>
       {minimap && nodes.length > 0 && <Minimap nodes={nodes} tab={tab.id} />}
     </div>
   );
@@ -164,8 +176,16 @@ function useShown(run: ReturnType<typeof runOf>) {
   return useMemo(() => run, [run.images, run.aspects, run.texts, messages, states]);
 }
 
+type Flow = ReactFlowInstance<AnyNode, LinkEdge>;
+
+const holdIn = (flow: React.RefObject<Flow | undefined>) => (instance: Flow) => {
+  flow.current = instance;
+  holdFlow(instance as unknown as ReactFlowInstance);
+  requestAnimationFrame(() => fitView());
+};
+
 /** Each graph keeps where one looked at it. */
-function useViewports(view: string, flow: React.RefObject<ReactFlowInstance<AnyNode, LinkEdge> | undefined>): void {
+function useViewports(view: string, flow: React.RefObject<Flow | undefined>): void {
   const kept = useRef(new Map<string, { x: number; y: number; zoom: number }>());
   const last = useRef(view);
   useEffect(() => {
@@ -185,44 +205,37 @@ function useViewports(view: string, flow: React.RefObject<ReactFlowInstance<AnyN
   }, [flow]);
 }
 
-const Grid = memo(function Grid() {
-  const far = useStore((state) => state.transform[2] < FAR);
-  return (
-    <Background
-      variant={BackgroundVariant.Dots}
-      gap={far ? 80 : 16}
-      size={far ? 2 : 1.2}
-      color="var(--grid)"
-      bgColor="var(--bg)"
-    />
-  );
-});
-
-/** Far away most handles are not drawn, so their places are read again when one comes near. */
-function useHandlesAgain(far: boolean): void {
+/** Far away most handles are not drawn, so their places are read again when one comes nearer. */
+function useHandlesAgain(level: Level): void {
   const update = useUpdateNodeInternals();
   useEffect(() => {
-    if (far) return;
+    if (level === "tiny") return;
     const shown = [...document.querySelectorAll<HTMLElement>(".react-flow__node-card")].flatMap(
       (node) => node.dataset.id ?? [],
     );
     if (shown.length) update(shown);
-  }, [far, update]);
+  }, [level, update]);
 }
 
-/** Tells the styles how far away one is, so that titles keep their size on the screen. */
+/** Tells the styles how far away one is, so that titles keep their size on the screen. In steps: each one costs a look
+ * at every element. */
 function ZoomVariable() {
-  const zoom = useStore((state) => Math.max(0.05, Math.round(state.transform[2] * 50) / 50));
+  const store = useStoreApi();
   useEffect(() => {
-    const canvas = document.querySelector<HTMLElement>(".canvas");
-    canvas?.style.setProperty("--zoom", String(zoom));
-    canvas?.classList.toggle("tiny", zoom < TINY);
-  }, [zoom]);
+    let told = "";
+    const tell = (zoom: number) => {
+      const rounded = Math.exp(Math.round(Math.log(Math.min(zoom, 0.5)) * ZOOM_STEPS) / ZOOM_STEPS).toFixed(3);
+      if (rounded === told) return;
+      told = rounded;
+      document.querySelector<HTMLElement>(".canvas")?.style.setProperty("--zoom", rounded);
+    };
+    tell(store.getState().transform[2]);
+    return store.subscribe((state) => tell(state.transform[2]));
+  }, [store]);
   return null;
 }
 
-/** Below this zoom a title would have no room on its card. */
-const TINY = 0.22;
+const ZOOM_STEPS = 6;
 
 function typesOf(nodes: readonly AnyNode[]): Set<string> {
   const types = new Set<string>();
@@ -235,18 +248,22 @@ function applyChanges(changes: readonly NodeChange<AnyNode>[]): void {
   selectNodes(changes);
   const places = new Map<NodeId, Point>();
   const frames = new Map<number, Point>();
+  const dots = new Map<number, Point>();
   let dragging = false;
   for (const change of changes) {
     if (change.type !== "position" || !change.position) continue;
     dragging ||= change.dragging === true;
     const point = { x: Math.round(change.position.x), y: Math.round(change.position.y) };
+    const dot = dotNumber(change.id);
     if (isFrameId(change.id)) frames.set(frameNumber(change.id), point);
+    else if (dot !== undefined) dots.set(dot, { x: point.x + DOT / 2, y: point.y + DOT / 2 });
     else places.set(change.id, { x: point.x, y: point.y + HEADER });
   }
-  if (!places.size && !frames.size) return;
+  if (!places.size && !frames.size && !dots.size) return;
   editDuring("move", "move", (doc, at) => {
     let next = moveNodes(doc, at, places);
     next = moveEnds(next, at, places);
+    if (dots.size) next = moveDots(next, at, dots);
     for (const [id, point] of frames) next = moveFrame(next, at, id, point, new Set(places.keys()));
     return next;
   });
@@ -313,7 +330,7 @@ function selectEdges(changes: readonly EdgeChange<LinkEdge>[]): void {
   });
 }
 
-function isValid(connection: Connection): boolean {
+function isValid(connection: Connection | LinkEdge): boolean {
   if (!connection.sourceHandle || !connection.targetHandle) return false;
   const ends = {
     from: connection.source,
@@ -325,16 +342,16 @@ function isValid(connection: Connection): boolean {
 }
 
 /** Dragging a lone node over a link offers to put it in. */
-function useNodeDrag() {
-  const over = useRef<number>(undefined);
+function makeNodeDrag() {
+  let over: number | undefined;
   const mark = (id: number | undefined) => {
-    if (over.current === id) return;
+    if (over === id) return;
     document.querySelector(".react-flow__edge.inserting")?.classList.remove("inserting");
-    over.current = id;
+    over = id;
     if (id !== undefined) document.querySelector(`.react-flow__edge[data-id="l:${id}"]`)?.classList.add("inserting");
   };
   return {
-    start: (_event: unknown, _node?: unknown, _list?: unknown) => {
+    start: () => {
       carried.clear();
       endGesture();
     },
@@ -345,7 +362,7 @@ function useNodeDrag() {
     stop: (_event: unknown, node?: unknown) => {
       endGesture();
       carried.clear();
-      const id = over.current;
+      const id = over;
       mark(undefined);
       if (id !== undefined && node) insertInto((node as AnyNode).id, id);
     },
@@ -361,16 +378,16 @@ function linkUnder(point: Point, node: NodeId): number | undefined {
   return insertSockets(around, node, number) ? number : undefined;
 }
 
-function useLinkDrag() {
-  const done = useRef(false);
+function makeLinkDrag() {
+  let done = false;
   return {
     start: (_event: unknown, from: { nodeId: string | null; handleId: string | null; handleType: string | null }) => {
-      done.current = false;
+      done = false;
       if (!from.nodeId || !from.handleId) return;
       useUi.setState({ linking: linkingFrom(from.nodeId, from.handleId, from.handleType === "source" ? "out" : "in") });
     },
     connect: (connection: Connection) => {
-      done.current = true;
+      done = true;
       const { linking } = useUi.getState();
       if (!connection.sourceHandle || !connection.targetHandle) return;
       const ends = {
@@ -384,7 +401,7 @@ function useLinkDrag() {
     end: (event: MouseEvent | TouchEvent) => {
       const { linking } = useUi.getState();
       useUi.setState({ linking: undefined });
-      if (!linking || done.current) return;
+      if (!linking || done) return;
       const point = "changedTouches" in event ? event.changedTouches[0] : event;
       if (point) dropOn(linking, { x: point.clientX, y: point.clientY });
     },
@@ -437,6 +454,11 @@ function reroute(event: React.MouseEvent, edge: LinkEdge): void {
   if (id !== undefined)
     edit("reroute", (doc, at) => addReroute(doc, at, id, { x: point.x - 24, y: point.y + HEADER - 12 })[0]);
 }
+
+const nodeMenu = (event: React.MouseEvent, node: AnyNode) =>
+  openMenu(event, isFrameId(node.id) ? { frame: frameNumber(node.id) } : { node: node.id });
+const edgeMenu = (event: React.MouseEvent, edge: LinkEdge) => openMenu(event, { link: edge.data?.link.id });
+const paneMenu = (event: React.MouseEvent | MouseEvent) => openMenu(event, {});
 
 function openMenu(event: React.MouseEvent | MouseEvent, on: { node?: NodeId; link?: number; frame?: number }): void {
   event.preventDefault();

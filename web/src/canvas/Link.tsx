@@ -26,7 +26,7 @@ export function linkPath({ sourceX, sourceY, targetX, targetY }: Ends, straight 
 }
 
 /** The path from one end to the other by way of the points, each part as a link of its own. */
-function pathThrough(ends: Ends, via: readonly Point[], straight: boolean): string {
+export function pathThrough(ends: Ends, via: readonly Point[], straight: boolean): string {
   if (!via.length) return linkPath(ends, straight);
   const stops = [{ x: ends.sourceX, y: ends.sourceY }, ...via, { x: ends.targetX, y: ends.targetY }];
   return stops

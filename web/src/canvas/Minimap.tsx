@@ -1,5 +1,5 @@
-import { useStore } from "@xyflow/react";
-import { memo, useEffect, useMemo, useRef } from "react";
+import { useStoreApi } from "@xyflow/react";
+import { memo, useEffect, useRef } from "react";
 import { type Box, bounds } from "../model/edits";
 import { useExec } from "../store/exec";
 import { theFlow } from "../store/focus";
@@ -10,49 +10,52 @@ import type { AnyNode } from "./derive";
 const WIDTH = 200;
 const HEIGHT = 140;
 const MARGIN = 10;
+/** A dragged node is seen to move in the minimap this often; the view's frame moves with every frame. */
+const REDRAW_MS = 120;
 
-/** The whole graph in small, drawn on one canvas; press or drag to go there. */
+interface Scene {
+  readonly nodes: readonly AnyNode[];
+  readonly running?: string;
+}
+
+/** The whole graph in small; press or drag to go there. Moving the view moves one element, and draws nothing. */
 export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly AnyNode[]; tab: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [x, y, zoom] = useStore((state) => state.transform);
-  const width = useStore((state) => state.width);
-  const height = useStore((state) => state.height);
-  useUi((state) => state.theme); // drawn again in the other theme's colours
+  const frame = useRef<HTMLElement>(null);
+  const map = useRef<Map2D>(undefined);
+  const theme = useUi((state) => state.theme); // drawn again in the other theme's colours
+  const store = useStoreApi();
   const running = useExec((state) => {
     const states = state.runs[tab]?.nodes ?? {};
     return Object.keys(states).find((id) => states[id]?.state === "running");
   });
-  const view: Box = { x: -x / zoom, y: -y / zoom, width: width / zoom, height: height / zoom };
-  const content = useMemo(() => bounds(nodes.map(boxOfNode)), [nodes]);
-  const all = bounds(content ? [content, view] : [view]) as Box;
-  const scale = Math.min((WIDTH - 2 * MARGIN) / all.width, (HEIGHT - 2 * MARGIN) / all.height);
-  const left = (WIDTH - all.width * scale) / 2 - all.x * scale;
-  const top = (HEIGHT - all.height * scale) / 2 - all.y * scale;
   useEffect(() => {
-    const frame = requestAnimationFrame(() => {
-      const target = canvas.current;
-      const context = target?.getContext("2d");
-      if (!target || !context) return;
-      const ratio = Math.min(2, window.devicePixelRatio || 1);
-      target.width = WIDTH * ratio;
-      target.height = HEIGHT * ratio;
-      context.scale(ratio, ratio);
-      const style = getComputedStyle(target);
-      for (const node of nodes) drawNode(context, node, { left, top, scale }, style, running);
-      context.strokeStyle = style.getPropertyValue("--accent");
-      context.lineWidth = 1.5;
-      context.strokeRect(view.x * scale + left, view.y * scale + top, view.width * scale, view.height * scale);
+    if (!canvas.current || !frame.current) return;
+    const made = makeMap(canvas.current, frame.current);
+    map.current = made;
+    const follow = () => {
+      const { transform, width, height } = store.getState();
+      const [x, y, zoom] = transform;
+      made.look({ x: -x / zoom, y: -y / zoom, width: width / zoom, height: height / zoom });
+    };
+    follow();
+    const stop = store.subscribe((now, before) => {
+      if (now.transform !== before.transform || now.width !== before.width || now.height !== before.height) follow();
     });
-    return () => cancelAnimationFrame(frame);
-  });
+    return () => {
+      stop();
+      made.end();
+    };
+  }, [store]);
+  useEffect(() => map.current?.show({ nodes, running }), [nodes, running, theme]);
   const go = (event: React.PointerEvent) => {
     const box = event.currentTarget.getBoundingClientRect();
-    const at = { x: (event.clientX - box.x - left) / scale, y: (event.clientY - box.y - top) / scale };
-    void theFlow()?.setCenter(at.x, at.y, { zoom });
+    const at = map.current?.placeOf({ x: event.clientX - box.x, y: event.clientY - box.y });
+    const flow = theFlow();
+    if (at && flow) void flow.setCenter(at.x, at.y, { zoom: flow.getZoom() });
   };
   return (
-    <canvas
-      ref={canvas}
+    <div
       className="minimap"
       role="img"
       aria-label="Minimap"
@@ -62,12 +65,73 @@ export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly A
         go(event);
       }}
       onPointerMove={(event) => event.buttons === 1 && go(event)}
-    />
+    >
+      <canvas ref={canvas} />
+      <i ref={frame} />
+    </div>
   );
 });
 
-function boxOfNode(node: AnyNode): Box {
-  return { ...node.position, width: node.width ?? 0, height: node.height ?? 0 };
+type Map2D = ReturnType<typeof makeMap>;
+
+/** Draws the nodes now and then, and moves the frame of the view at once. */
+function makeMap(canvas: HTMLCanvasElement, frame: HTMLElement) {
+  let scene: Scene = { nodes: [] };
+  let content: Box | undefined;
+  let view: Box = { x: 0, y: 0, width: 1, height: 1 };
+  let at: Place = { left: 0, top: 0, scale: 1 };
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  let asked = 0;
+  const ratio = Math.min(2, window.devicePixelRatio || 1);
+  canvas.width = WIDTH * ratio;
+  canvas.height = HEIGHT * ratio;
+  const draw = () => {
+    waiting = undefined;
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, WIDTH, HEIGHT);
+    const colour = colours(getComputedStyle(canvas));
+    for (const node of scene.nodes) drawNode(context, node, { at, colour, running: scene.running });
+  };
+  const drawSoon = () => {
+    waiting ??= setTimeout(draw, REDRAW_MS);
+  };
+  const place = () => {
+    asked = 0;
+    const now = placeAll(content, view);
+    if (now.left !== at.left || now.top !== at.top || now.scale !== at.scale) drawSoon();
+    at = now;
+    const [x, y] = [view.x * at.scale + at.left, view.y * at.scale + at.top];
+    const [width, height] = [view.width * at.scale, view.height * at.scale];
+    frame.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
+    const size = `${width.toFixed(1)}px ${height.toFixed(1)}px`;
+    if (frame.dataset.size === size) return;
+    frame.dataset.size = size;
+    frame.style.width = `${width.toFixed(1)}px`;
+    frame.style.height = `${height.toFixed(1)}px`;
+  };
+  const placeSoon = () => {
+    if (!asked) asked = requestAnimationFrame(place);
+  };
+  return {
+    show(next: Scene): void {
+      scene = next;
+      content = bounds(scene.nodes.map(boxOfNode));
+      placeSoon();
+      drawSoon();
+    },
+    look(next: Box): void {
+      view = next;
+      placeSoon();
+    },
+    /** Where in the graph a point of the minimap is. */
+    placeOf: ({ x, y }: { x: number; y: number }) => ({ x: (x - at.left) / at.scale, y: (y - at.top) / at.scale }),
+    end(): void {
+      clearTimeout(waiting);
+      cancelAnimationFrame(asked);
+    },
+  };
 }
 
 interface Place {
@@ -76,39 +140,55 @@ interface Place {
   readonly scale: number;
 }
 
-const tokens = new Map<string, string>();
-
-/** Canvas does not read custom properties: `var(--x)` is looked up, once for each theme. */
-function resolve(colour: string, style: CSSStyleDeclaration): string {
-  const name = /^var\((--[\w-]+)\)$/.exec(colour)?.[1];
-  if (!name) return colour.includes("var(") ? style.getPropertyValue("--text-3") : colour;
-  const key = `${document.documentElement.dataset.theme} ${name}`;
-  const known = tokens.get(key) ?? style.getPropertyValue(name);
-  tokens.set(key, known);
-  return known;
+/** Fits the graph and the view into the minimap. */
+function placeAll(content: Box | undefined, view: Box): Place {
+  const all = bounds(content ? [content, view] : [view]) as Box;
+  const scale = Math.min((WIDTH - 2 * MARGIN) / all.width, (HEIGHT - 2 * MARGIN) / all.height);
+  return {
+    left: (WIDTH - all.width * scale) / 2 - all.x * scale,
+    top: (HEIGHT - all.height * scale) / 2 - all.y * scale,
+    scale,
+  };
 }
 
-function drawNode(
-  context: CanvasRenderingContext2D,
-  node: AnyNode,
-  { left, top, scale }: Place,
-  style: CSSStyleDeclaration,
-  running: string | undefined,
-): void {
+function boxOfNode(node: AnyNode): Box {
+  return { ...node.position, width: node.width ?? 0, height: node.height ?? 0 };
+}
+
+/** Canvas does not read custom properties: each `var(--x)` is looked up once for a drawing. */
+function colours(style: CSSStyleDeclaration): (colour: string) => string {
+  const known = new Map<string, string>();
+  return (colour) => {
+    const name = /^var\((--[\w-]+)\)$/.exec(colour)?.[1];
+    if (!name && !colour.includes("var(")) return colour;
+    const found = known.get(colour) ?? style.getPropertyValue(name ?? "--text-3");
+    known.set(colour, found);
+    return found;
+  };
+}
+
+interface Drawing {
+  readonly at: Place;
+  readonly colour: (colour: string) => string;
+  readonly running?: string;
+}
+
+function drawNode(context: CanvasRenderingContext2D, node: AnyNode, { at, colour, running }: Drawing): void {
   const box = boxOfNode(node);
   const [x, y, width, height] = [
-    box.x * scale + left,
-    box.y * scale + top,
-    Math.max(1, box.width * scale),
-    Math.max(1, box.height * scale),
+    box.x * at.scale + at.left,
+    box.y * at.scale + at.top,
+    Math.max(1, box.width * at.scale),
+    Math.max(1, box.height * at.scale),
   ];
+  if (node.type === "dot") return;
   if (node.type === "frame") {
     context.strokeStyle = node.data.frame.color ?? "#3f789e";
     context.lineWidth = 1;
     context.strokeRect(x, y, width, height);
     return;
   }
-  context.fillStyle =
-    running === node.data.path ? resolve("var(--accent)", style) : resolve(categoryColour(node.data.shape), style);
+  if (node.type !== "card") return;
+  context.fillStyle = colour(running === node.data.path ? "var(--accent)" : categoryColour(node.data.shape));
   context.fillRect(x, y, width, height);
 }

@@ -1,6 +1,6 @@
 import { type NodeProps, NodeResizeControl } from "@xyflow/react";
 import { AlertTriangle, ChevronRight, Layers, Zap } from "lucide-react";
-import { createContext, type MouseEvent, memo, useContext } from "react";
+import { type MouseEvent, memo, useContext } from "react";
 import { renameNode, resizeNode } from "../model/edits";
 import { MIN_WIDTH, type Row } from "../model/layout";
 import { isNote, titleOf } from "../model/shape";
@@ -13,19 +13,15 @@ import { WidgetRow } from "../widgets/WidgetRow";
 import { CategoryIcon, categoryColour } from "./category";
 import type { CardData, CardNode } from "./derive";
 import { grabInput } from "./gestures";
+import { LevelContext } from "./lod";
 import { Media } from "./Media";
 import { NoteBody } from "./NoteBody";
 import { Socket } from "./Socket";
 import { TitleField } from "./TitleField";
 
-/** Below this zoom a node is a coloured card: its widgets and labels could not be read anyway. */
-export const FAR = 0.45;
-
-/** Whether one is so far away; told from above, so that a thousand nodes need not ask at each frame. */
-export const FarContext = createContext(false);
-
 export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps<CardNode>) {
-  const far = useContext(FarContext);
+  const level = useContext(LevelContext);
+  const far = level !== "near";
   const tab = activeTab().id;
   const run = useExec((state) => state.runs[tab]?.nodes[data.path]);
   const { node, shape } = data;
@@ -50,8 +46,9 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
       ) : null}
       {shape.kind !== "reroute" && !far && <Head id={id} data={data} run={run} />}
       {!far && !node.collapsed && <Body data={data} run={run} id={id} />}
-      {far && shape.kind !== "reroute" && <Far data={data} />}
-      {far ? <FarSockets data={data} /> : <Sockets data={data} />}
+      {far && shape.kind !== "reroute" && <Far data={data} titled={level === "far"} />}
+      {level === "near" && <Sockets data={data} />}
+      {level === "far" && <FarSockets data={data} />}
       {selected && !node.collapsed && shape.kind !== "reroute" && shape.kind !== "ends" && !far && (
         <NodeResizeControl
           className="resize"
@@ -265,11 +262,11 @@ function FarSockets({ data }: { data: CardData }) {
 }
 
 /** A title that keeps its size on the screen, and the last picture. */
-function Far({ data }: { data: CardData }) {
+function Far({ data, titled }: { data: CardData; titled: boolean }) {
   const media = data.layout.rows.find((row) => row.kind === "media");
   return (
     <div className="far-body grip">
-      <span className="far-title">{titleOf(data.node, data.shape)}</span>
+      {titled && <span className="far-title">{titleOf(data.node, data.shape)}</span>}
       {media && (
         <Media node={data.node} shape={data.shape} path={data.path} style={{ top: media.y, height: media.height }} />
       )}

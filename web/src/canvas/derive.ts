@@ -72,22 +72,67 @@ export const dotId = (id: number) => `dot:${id}`;
 /** The number of the point that a node of the canvas stands for, or nothing where it stands for something else. */
 export const dotNumber = (id: string) => (id.startsWith("dot:") ? Number(id.slice("dot:".length)) : undefined);
 
+/** The nodes that are elsewhere than before, or nothing where something else of the graph is new too. */
+function movedOnly(before: Surroundings, now: Surroundings): readonly GraphNode[] | undefined {
+  const same =
+    before.catalogue === now.catalogue &&
+    before.doc.subgraphs === now.doc.subgraphs &&
+    before.doc.extra === now.doc.extra &&
+    before.graph.links === now.graph.links &&
+    before.graph.nodes.size === now.graph.nodes.size;
+  if (!same) return undefined;
+  const moved: GraphNode[] = [];
+  for (const node of now.graph.nodes.values()) {
+    const old = before.graph.nodes.get(node.id);
+    if (old === node) continue;
+    if (!old || !differsInPlace(old, node)) return undefined;
+    moved.push(node);
+  }
+  return moved;
+}
+
+function differsInPlace(old: GraphNode, now: GraphNode): boolean {
+  const keys = Object.keys(now) as (keyof GraphNode)[];
+  return keys.every((key) => key === "x" || key === "y" || old[key] === now[key]);
+}
+
+/** What is moved, where the rest of what the cards are made from is as it was: while one drags, or selects. */
+function movedSince(before: DeriveInput | undefined, now: DeriveInput): readonly GraphNode[] | undefined {
+  const same =
+    before &&
+    before.at === now.at &&
+    before.prefix === now.prefix &&
+    before.unfolded === now.unfolded &&
+    before.run === now.run;
+  return same ? movedOnly(before.around, now.around) : undefined;
+}
+
+const placeOf = (node: GraphNode) => ({ x: node.x, y: node.y - HEADER });
+
+function atPlace(old: Kept, node: GraphNode): Kept {
+  return { ...old, node, made: { ...old.made, position: placeOf(node), data: { ...old.made.data, node } } };
+}
+
+function asSelected(one: Kept, selected: boolean): Kept {
+  if (one.made.selected === selected) return one;
+  return { ...one, made: { ...one.made, selected, zIndex: selected ? Z_SELECTED : 0 } };
+}
+
 /** Gives the canvas its nodes; one that did not change is the same object as before, so that it is not drawn again. */
 export function makeDeriver(): (input: DeriveInput) => AnyNode[] {
+  let before: DeriveInput | undefined;
   let kept = new Map<NodeId, Kept>();
   let keptFrames = new Map<number, { frame: Frame; selected: boolean; made: FrameNode }>();
   const deriveDots = makeDotDeriver();
   return (input) => {
-    const next = new Map<NodeId, Kept>();
-    for (const { node, shape } of placedNodes(input)) {
-      const facts = factsOf(input, node, shape);
-      const old = kept.get(node.id);
-      const same = old && old.key === facts.key && old.node === node && old.shape === shape;
-      next.set(
-        node.id,
-        same ? old : { key: facts.key, node, shape, made: makeCard(input, node, shape, facts, old?.made) },
-      );
+    const moved = movedSince(before, input);
+    before = input;
+    const next = moved ? new Map(kept) : makeCards(input, kept);
+    for (const node of moved ?? []) {
+      const old = next.get(node.id);
+      if (old) next.set(node.id, atPlace(old, node));
     }
+    for (const [id, one] of next) next.set(id, asSelected(one, input.selection.has(id)));
     kept = next;
     const frames = new Map<number, { frame: Frame; selected: boolean; made: FrameNode }>();
     for (const frame of input.around.graph.frames.values()) {
@@ -104,6 +149,20 @@ export function makeDeriver(): (input: DeriveInput) => AnyNode[] {
     const dots = deriveDots(input);
     return [...[...frames.values()].map((one) => one.made), ...[...next.values()].map((one) => one.made), ...dots];
   };
+}
+
+function makeCards(input: DeriveInput, kept: ReadonlyMap<NodeId, Kept>): Map<NodeId, Kept> {
+  const next = new Map<NodeId, Kept>();
+  for (const { node, shape } of placedNodes(input)) {
+    const facts = factsOf(input, node, shape);
+    const old = kept.get(node.id);
+    const same = old && old.key === facts.key && old.node === node && old.shape === shape;
+    next.set(
+      node.id,
+      same ? old : { key: facts.key, node, shape, made: makeCard(input, node, shape, facts, old?.made) },
+    );
+  }
+  return next;
 }
 
 function makeDotDeriver(): (input: DeriveInput) => readonly DotNode[] {
@@ -159,7 +218,6 @@ interface Facts {
   readonly aspect?: number;
   readonly message: boolean;
   readonly unfolded: boolean;
-  readonly selected: boolean;
   readonly path: string;
 }
 
@@ -169,9 +227,9 @@ function factsOf(input: DeriveInput, node: GraphNode, shape: NodeShape): Facts {
   const aspect = aspectOf(input.run, path, node, shape);
   const message = input.run.nodes[path]?.message !== undefined;
   const unfolded = input.unfolded.has(node.id);
-  const selected = input.selection.has(node.id);
-  const key = [path, names.join("\n"), aspect?.toFixed(2), message, unfolded, selected, shapeKey(shape)].join("|");
-  return { key, linked: new Set(names), aspect, message, unfolded, selected, path };
+  const state = input.run.nodes[path]?.state;
+  const key = [path, names.join("\n"), aspect?.toFixed(2), message, state, unfolded, shapeKey(shape)].join("|");
+  return { key, linked: new Set(names), aspect, message, unfolded, path };
 }
 
 /** Shapes that are made anew each time (reroutes, primitives, subgraphs) are compared by what shows. */
@@ -206,12 +264,12 @@ function makeCard(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: 
   return {
     id: node.id,
     type: "card",
-    position: { x: node.x, y: node.y - HEADER },
+    position: placeOf(node),
     width: layout.width,
     height: layout.height,
     measured: sameSize ? old.measured : { width: layout.width, height: layout.height },
-    selected: facts.selected,
-    zIndex: facts.selected ? Z_SELECTED : 0,
+    selected: false,
+    zIndex: 0,
     dragHandle: ".grip",
     data: { node, shape, layout, linked: facts.linked, path: facts.path, unfolded: facts.unfolded },
     ariaLabel: ariaLabel(input, node, shape, facts),
@@ -260,7 +318,14 @@ export function makeEdgeDeriver(): (
   hidden?: number,
 ) => LinkEdge[] {
   let kept = new Map<number, { key: string; link: Link; made: LinkEdge }>();
+  let before: { around: Surroundings; what: readonly unknown[]; made: LinkEdge[] } | undefined;
   return (around, at, selected, hidden) => {
+    const what = [at, selected, hidden];
+    const same = before && what.every((one, i) => one === before?.what[i]) && movedOnly(before.around, around);
+    if (same && before) {
+      before = { ...before, around };
+      return before.made;
+    }
     const next = new Map<number, { key: string; link: Link; made: LinkEdge }>();
     for (const link of around.graph.links.values()) {
       const from = around.graph.nodes.get(link.from);
@@ -289,7 +354,8 @@ export function makeEdgeDeriver(): (
       );
     }
     kept = next;
-    return [...next.values()].map((one) => one.made);
+    before = { around, what, made: [...next.values()].map((one) => one.made) };
+    return before.made;
   };
 }
 
