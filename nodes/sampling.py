@@ -9,6 +9,7 @@ from nodes.define import Context, node
 from nodes.diffusion import noise as noises
 from nodes.diffusion import options, preview, schedules, unclip
 from nodes.diffusion import sample as sampling
+from nodes.diffusion.companions import accompanied, companions
 from nodes.diffusion.compiled import compiled
 from nodes.diffusion.guidance import CfgGuide, DualGuide, PerpNegGuide
 from nodes.diffusion.prediction import prediction
@@ -287,14 +288,15 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
     with (
         weights.network(model) as unet,
         compiled(unet, options.compiler(model)) as translated,
-        patched(translated, options.unet_patches(model), sides) as network,
+        patched(translated, options.unet_patches(model), sides) as changed,
+        accompanied(changed, companions(model), weights) as network,
         weights.controls([*sides.values(), *guide.hooks.sides.values()]) as controls,
     ):
         start = sampling.fit_empty(latent.samples, network.latent_format)
         return sampling.run(
             network,
             guide,
-            sides,
+            unclip.with_embeddings(sides, network, model.source, seed),
             noise=_noise(start, noise_seed, latent.batch_index),
             latent=start,
             sigmas=levels,

@@ -163,13 +163,16 @@ def _trunk_config(shapes: Shapes, levels: int) -> Config:
         "norm_num_groups": _GROUPS if all(c % _GROUPS == 0 for c in channels) else 8,
     }
     if "add_embedding.linear_1.weight" in shapes:
-        config |= _addition(shapes["add_embedding.linear_1.weight"][1], keys[0][1])
+        config |= _addition(shapes["add_embedding.linear_1.weight"][1], deep=max(*depths, middle) > 1)
     return config
 
 
-def _addition(width: int, context: int) -> Config:
-    """How the pooled text (and, for SDXL, sizes) enters: SD 2.x unCLIP as class labels, SDXL as text and times."""
-    if context == 1024:
+def _addition(width: int, *, deep: bool) -> Config:
+    """How the pooled text (and, for SDXL, sizes) enters: SD 2.x unCLIP as class labels, SDXL as text and times.
+
+    SDXL has several transformer layers in a place, SD 2.x one.
+    """
+    if not deep:
         return {"class_embed_type": "projection", "projection_class_embeddings_input_dim": width}
     return {
         "addition_embed_type": "text_time",

@@ -9,13 +9,17 @@ import torch
 from nodes.diffusion.files import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor, nn
 
     from nodes.diffusion.families import Family
     from nodes.diffusion.network import Inputs, LatentFormat, Parametrization
+    from nodes.diffusion.patches import WeightPatch
     from nodes.diffusion.preview import Factors
+
+_SIZES = {"sdxl": 6, "sdxl_refiner": 5}
+"""How many sizes a family is told beside the pooled text."""
 
 
 class UNet:
@@ -23,6 +27,7 @@ class UNet:
 
     `approximate` makes a picture [h,w,3] of the first sample of what it predicts, quickly and roughly, where weights
     for that are at hand; `colours` gives the linear map to colours of a latent space that is the model's own.
+    `wear` makes the weights have these patches beside the model's own, until it is called again.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class UNet:
         *,
         approximate: Callable[[Tensor], Tensor] | None = None,
         colours: Callable[[], Factors | None] | None = None,
+        wear: Callable[[Sequence[WeightPatch]], None] | None = None,
     ) -> None:
         self.module: Any = module
         self.family = family.name
@@ -44,11 +50,18 @@ class UNet:
         self.dtype = dtype
         self.approximate = approximate
         self.colours = colours
+        self.wear = wear
         config: Mapping[str, Any] = self.module.config
         self.in_channels: int = config["in_channels"]
         self._context: int = _only(config["cross_attention_dim"])
         self._adds = config.get("addition_embed_type") == "text_time"
-        self._labels = config.get("class_embed_type") == "projection"
+        label = config.get("class_embed_type") == "projection"
+        told: int = config.get("projection_class_embeddings_input_dim") or 0
+        self.label_width = told if label else 0
+        """How many numbers a label has (unCLIP); 0 where there are none."""
+        times = _SIZES.get(family.name, 0) * (config.get("addition_time_embed_dim") or 0)
+        self.pooled_width = told - times if self._adds else 0
+        """How many numbers the pooled text has; 0 where there is none."""
 
     def __call__(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
         """The network's raw output for x [B,C,h,w] at `timestep` [B], float32 in and out, on `device`."""
@@ -60,7 +73,7 @@ class UNet:
                 self._cast(x),
                 timestep.to(self.device),
                 encoder_hidden_states=self._cast(inputs.context),
-                class_labels=self._cast(inputs.pooled) if self._labels else None,
+                class_labels=self._cast(inputs.pooled) if self.label_width else None,
                 added_cond_kwargs=self._added(inputs) if self._adds else None,
                 return_dict=False,
                 **self._residuals(inputs),

@@ -20,6 +20,7 @@ FAMILY_OF = {
     "inpaint": "sd15",
     "ip2p": "sd15",
     "sd2": "sd2",
+    "unclip": "sd2",
     "sdxl": "sdxl",
     "sdxl_refiner": "sdxl_refiner",
 }

@@ -83,6 +83,19 @@ FAMILIES: Mapping[str, Tiny] = {
         {"text_encoder": text_config(128, act="gelu")},
         {"text_encoder": "cond_stage_model.model."},
     ),
+    "unclip": Tiny(
+        {
+            **_WIDE,
+            "in_channels": 4,
+            "down_block_types": _CROSS,
+            "up_block_types": _CROSS_UP,
+            "cross_attention_dim": 128,
+            "class_embed_type": "projection",
+            "projection_class_embeddings_input_dim": 2 * 64,
+        },
+        {"text_encoder": text_config(128, act="gelu")},
+        {"text_encoder": "cond_stage_model.model."},
+    ),
     "sdxl": Tiny(
         {
             **_WIDE,
@@ -227,7 +240,8 @@ def _unet_blocks(config: Mapping[str, Any], *, up: bool) -> Iterator[tuple[str, 
     levels, layers = len(config["block_out_channels"]), config["layers_per_block"]
     yield from (("conv_in", "input_blocks.0.0"), ("time_embedding.linear_1", "time_embed.0"))
     yield from (("time_embedding.linear_2", "time_embed.2"),)
-    yield from (("add_embedding.linear_1", "label_emb.0.0"), ("add_embedding.linear_2", "label_emb.0.2"))
+    for labels in ("add_embedding", "class_embedding"):
+        yield from ((f"{labels}.linear_1", "label_emb.0.0"), (f"{labels}.linear_2", "label_emb.0.2"))
     for level in range(levels):
         for layer in range(layers):
             n = (layers + 1) * level + layer + 1
