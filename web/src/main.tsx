@@ -7,6 +7,7 @@ import "./styles/base.css";
 import "./styles/canvas.css";
 import "./styles/widgets.css";
 import "./styles/panels.css";
+import "./styles/editing.css";
 import { App } from "./App";
 
 const root = document.getElementById("root");

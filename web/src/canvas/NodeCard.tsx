@@ -6,12 +6,13 @@ import { MIN_WIDTH, type Row } from "../model/layout";
 import { isNote, titleOf } from "../model/shape";
 import { socketColour } from "../model/types";
 import { openSubgraph } from "../store/commands";
-import { activeTab, edit, editDuring, endGesture } from "../store/docs";
+import { activeTab, currentGraph, edit, editDuring, endGesture } from "../store/docs";
 import { type NodeRun, useExec } from "../store/exec";
 import { useUi } from "../store/ui";
 import { WidgetRow } from "../widgets/WidgetRow";
 import { CategoryIcon, categoryColour } from "./category";
 import type { CardData, CardNode } from "./derive";
+import { EndRow } from "./EndRow";
 import { grabInput } from "./gestures";
 import { LevelContext } from "./lod";
 import { Media } from "./Media";
@@ -170,6 +171,7 @@ function RowView({ id, row, data, run }: { id: string; row: Row; data: CardData;
   const style = { top: row.y, height: row.height };
   if (row.kind === "sockets") {
     const output = row.output === undefined ? undefined : shape.outputs[row.output];
+    if (shape.kind === "ends") return <EndSocket row={row} style={style} />;
     return (
       <div className="row sockets" style={style}>
         <span className="in-label">{row.input?.label}</span>
@@ -192,6 +194,23 @@ function RowView({ id, row, data, run }: { id: string; row: Row; data: CardData;
   }
   if (row.kind === "media") return <Media node={node} shape={shape} path={data.path} style={style} />;
   return <Message run={run} style={style} title={titleOf(node, shape)} />;
+}
+
+/** A row of a subgraph's end: the last one is the socket that makes another. */
+function EndSocket({ row, style }: { row: Extract<Row, { kind: "sockets" }>; style: React.CSSProperties }) {
+  const { doc, at } = currentGraph();
+  const definition = doc.subgraphs.get(at);
+  const side = row.input ? "out" : "in";
+  const port = row.input
+    ? definition?.outputs.find((one) => one.id === row.input?.name)
+    : definition?.inputs[row.output ?? -1];
+  const label = port ? <EndRow graph={at} side={side} port={port} /> : "new";
+  return (
+    <div className="row sockets" style={style}>
+      <span className="in-label">{side === "out" && label}</span>
+      <span className="out-label">{side === "in" && label}</span>
+    </div>
+  );
 }
 
 function unfold(id: string): void {

@@ -406,16 +406,18 @@ interface Written {
   readonly groups: readonly JsonObject[];
 }
 
-function writeGraph(whole: Graph, doc: Doc, catalogue: Catalogue): Written {
-  const inputs = new Map<NodeId, readonly Slot[]>();
-  for (const node of whole.nodes.values())
-    inputs.set(node.id, writtenInputs(node, shapeOf(node, { catalogue, doc, graph: whole })));
-  const links = [...whole.links.values()]
-    .map((link) => ({ ...link, toSlot: slotOf(link, inputs, doc, whole) }))
-    .filter((link) => link.toSlot >= 0);
-  const graph =
-    links.length === whole.links.size ? whole : { ...whole, links: new Map(links.map((link) => [link.id, link])) };
+function writeGraph(graph: Graph, doc: Doc, catalogue: Catalogue, outputs: readonly Port[] = []): Written {
   const around: Surroundings = { catalogue, doc, graph };
+  const inputs = new Map<NodeId, readonly Slot[]>();
+  for (const node of graph.nodes.values()) inputs.set(node.id, writtenInputs(node, shapeOf(node, around)));
+  const links = [...graph.links.values()]
+    .map((link) => ({ ...link, toSlot: slotOf(link, inputs, outputs) }))
+    .filter((link) => link.toSlot >= 0);
+  // Links to sockets that are not there go, and what depended on them (a reroute's type) goes with them.
+  if (links.length < graph.links.size) {
+    const kept = new Map([...graph.links].filter(([id]) => links.some((link) => link.id === id)));
+    return writeGraph({ ...graph, links: kept }, doc, catalogue, outputs);
+  }
   const order = new Map(runOrder(graph).map((id, i) => [id, i]));
   return {
     nodes: [...graph.nodes.values()].map((node) =>
@@ -426,10 +428,9 @@ function writeGraph(whole: Graph, doc: Doc, catalogue: Catalogue): Written {
   };
 }
 
-function slotOf(link: Link, inputs: ReadonlyMap<NodeId, readonly Slot[]>, doc: Doc, graph: Graph): number {
+function slotOf(link: Link, inputs: ReadonlyMap<NodeId, readonly Slot[]>, outputs: readonly Port[]): number {
   if (link.to !== GRAPH_OUTPUT) return inputs.get(link.to)?.findIndex((slot) => slot.name === link.input) ?? -1;
-  const owner = [...doc.subgraphs.values()].find((one) => one.graph === graph);
-  return owner?.outputs.findIndex((port) => port.id === link.input) ?? -1;
+  return outputs.findIndex((port) => port.id === link.input);
 }
 
 function writtenInputs(node: GraphNode, shape: NodeShape): readonly Slot[] {
@@ -562,7 +563,7 @@ function writeFrame(frame: Frame): JsonObject {
 }
 
 function writeSubgraph(one: Subgraph, doc: Doc, catalogue: Catalogue): JsonObject {
-  const written = writeGraph(one.graph, doc, catalogue);
+  const written = writeGraph(one.graph, doc, catalogue, one.outputs);
   const reroutes = keptDots(one.rest.reroutes, one.graph);
   const linkIds = (test: (link: Link) => boolean) => [...one.graph.links.values()].filter(test).map((link) => link.id);
   return {

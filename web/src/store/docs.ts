@@ -1,6 +1,7 @@
 import { create } from "zustand";
 import { type Doc, emptyDoc, type GraphId, graphOf, type NodeId, ROOT } from "../model/document";
 import { abandon, commit, gesture, type History, redo, settle, startHistory, undo } from "../model/history";
+import { isExposed, toggleExposed } from "../model/ports";
 import type { Surroundings } from "../model/shape";
 import { useLibrary } from "./library";
 
@@ -78,6 +79,29 @@ export function currentGraph(tab: Tab = activeTab()): Surroundings & { readonly 
   const at = graphIdOf(tab);
   const doc = docOf(tab);
   return { catalogue: useLibrary.getState().catalogue, doc, graph: graphOf(doc, at), at };
+}
+
+/** The instance that one went into to see the graph in view, in the graph that it is in. */
+export function instanceInView(tab: Tab): { readonly at: GraphId; readonly id: NodeId } | undefined {
+  const id = tab.view[tab.view.length - 1];
+  const at = followPath(docOf(tab), tab.view.slice(0, -1));
+  return id === undefined || at === undefined ? undefined : { at, id };
+}
+
+/** Whether the subgraph's node shows this widget of a node in it. Nothing where the view is no subgraph. */
+export function exposure(inner: NodeId, widget: string, tab: Tab = activeTab()): boolean | undefined {
+  const place = instanceInView(tab);
+  const instance = place && graphOf(docOf(tab), place.at).nodes.get(place.id);
+  return instance && isExposed(instance, inner, widget);
+}
+
+/** Shows a widget of the graph in view on the subgraph's node, or hides it there. */
+export function expose(inner: NodeId, widget: string): void {
+  const place = instanceInView(activeTab());
+  if (!place) return;
+  const { catalogue } = useLibrary.getState();
+  const label = exposure(inner, widget) ? "hide from the subgraph" : "show on the subgraph";
+  edit(label, (doc) => toggleExposed(doc, place.at, place.id, { node: inner, widget }, catalogue));
 }
 
 function changeTab(id: string, change: (tab: Tab) => Tab): void {

@@ -6,7 +6,7 @@ import { resetValue, togglePin } from "../model/edits";
 import { sameJson } from "../model/json";
 import type { Row } from "../model/layout";
 import { placedNode, titleOf, widgetValue } from "../model/shape";
-import { currentGraph, edit } from "../store/docs";
+import { currentGraph, edit, expose, exposure } from "../store/docs";
 import { WidgetControl } from "./WidgetControl";
 
 interface Props {
@@ -53,8 +53,20 @@ export const WidgetRow = memo(function WidgetRow({ id, row, data, style }: Props
           <ContextMenu.Item onSelect={() => edit("pin to form", (doc) => togglePin(doc, data.path, widget.name))}>
             Show in the form, or not
           </ContextMenu.Item>
+          <ExposeItem node={id} widget={widget.name} />
         </ContextMenu.Content>
       </ContextMenu.Portal>
     </ContextMenu.Root>
   );
 });
+
+/** Asked anew each time the menu opens: what a subgraph shows is no part of the node inside it. */
+function ExposeItem({ node, widget }: { node: string; widget: string }) {
+  const shown = exposure(node, widget);
+  if (shown === undefined) return null;
+  return (
+    <ContextMenu.Item onSelect={() => expose(node, widget)}>
+      {shown ? "Hide from the subgraph's node" : "Show on the subgraph's node"}
+    </ContextMenu.Item>
+  );
+}

@@ -154,6 +154,15 @@ describe("saving", () => {
     expect(bytes(JSON.parse(once))).toBe(once);
   });
 
+  it("drops what depended on a link to a socket that is not there", () => {
+    const nodes = [
+      { id: 6, type: "Note", pos: [0, 0], inputs: [{ name: "images", type: "IMAGE", link: null }] },
+      { id: 9, type: "Reroute", pos: [0, 0] },
+    ];
+    const once = bytes({ id: "x", nodes, links: [[1, 9, 0, 6, 0, "IMAGE"]] });
+    expect(bytes(JSON.parse(once))).toBe(once);
+  });
+
   it("is a fixed point for whatever a file may hold", () => {
     const node = fc.record({
       id: fc.nat(30),
