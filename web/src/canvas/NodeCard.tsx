@@ -1,13 +1,15 @@
 import { type NodeProps, NodeResizeControl } from "@xyflow/react";
-import { AlertTriangle, ChevronRight, Layers, Zap } from "lucide-react";
-import { type MouseEvent, memo, useContext } from "react";
+import { AlertTriangle, ChevronRight, Layers, Replace, Zap } from "lucide-react";
+import { type MouseEvent, memo, useContext, useMemo } from "react";
 import { renameNode, resizeNode } from "../model/edits";
 import { MIN_WIDTH, type Row } from "../model/layout";
 import { isNote, titleOf } from "../model/shape";
+import { substitutes } from "../model/substitute";
 import { socketColour } from "../model/types";
-import { openSubgraph } from "../store/commands";
+import { openSubgraph, replaceNode } from "../store/commands";
 import { activeTab, currentGraph, edit, editDuring, endGesture } from "../store/docs";
 import { type NodeRun, useExec } from "../store/exec";
+import { useLibrary } from "../store/library";
 import { useUi } from "../store/ui";
 import { WidgetRow } from "../widgets/WidgetRow";
 import { CategoryIcon, categoryColour } from "./category";
@@ -90,6 +92,7 @@ function Head({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) 
         <h3 title={shape.description || undefined}>{titleOf(node, shape)}</h3>
       )}
       <Chip run={run} mode={node.mode} />
+      {shape.kind === "unknown" && <Substitute id={id} data={data} />}
       {shape.kind === "subgraph" && (
         <button
           type="button"
@@ -102,6 +105,24 @@ function Head({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) 
         </button>
       )}
     </header>
+  );
+}
+
+/** One click makes a node that is not known here the likest one that is; the menu offers others. */
+function Substitute({ id, data }: { id: string; data: CardData }) {
+  const { catalogue } = useLibrary.getState();
+  const [best] = useMemo(() => substitutes(data.node, catalogue, 1), [data.node, catalogue]);
+  if (!best) return null;
+  return (
+    <button
+      type="button"
+      className="icon nodrag"
+      title={`Replace with ${best.title}`}
+      aria-label={`Replace with ${best.title}`}
+      onClick={() => replaceNode(id, best)}
+    >
+      <Replace size={14} />
+    </button>
   );
 }
 

@@ -31,6 +31,11 @@ import { isNote, type NodeShape, proxyEntries, REROUTE, type Surroundings, shape
 export class BadFile extends Error {}
 
 const CONTROLS = ["fixed", "increment", "decrement", "randomize"];
+/** Whether a value says what happens to a seed after a run. */
+export function isControl(value: Json | undefined): boolean {
+  return typeof value === "string" && CONTROLS.includes(value);
+}
+
 const NODE_KEYS = [
   "id",
   "type",

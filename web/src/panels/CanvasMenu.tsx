@@ -2,8 +2,10 @@ import { useEffect, useRef } from "react";
 import { linksInto } from "../model/document";
 import { addReroute, disconnect, editFrame, removeFrame, togglePin } from "../model/edits";
 import { dotsOf } from "../model/reroutes";
+import type { NodeSchema } from "../model/schema";
 import { shapeOf } from "../model/shape";
-import { COLOURS, colourChosen, command, keyLabel, openSubgraph, runTo } from "../store/commands";
+import { substitutes } from "../model/substitute";
+import { COLOURS, colourChosen, command, keyLabel, openSubgraph, replaceNode, runTo } from "../store/commands";
 import { activeTab, currentGraph, edit } from "../store/docs";
 import { useUi } from "../store/ui";
 
@@ -115,6 +117,7 @@ function nodeItems(id: string): readonly Item[] {
   const path = [...activeTab().view, id].join(":");
   const first = shape?.widgets[0];
   return [
+    ...(node && shape?.kind === "unknown" ? substitutes(node, around.catalogue).map(replaceItem(id)) : []),
     ...(shape?.terminal ? [{ label: "Run to here", run: () => runTo(id) }] : []),
     ...(shape?.kind === "subgraph" ? [{ label: "Open the subgraph", run: () => openSubgraph(id) }, say("unpack")] : []),
     say("rename"),
@@ -141,6 +144,11 @@ function nodeItems(id: string): readonly Item[] {
     say("delete"),
   ];
 }
+
+const replaceItem = (id: string) => (schema: NodeSchema) => ({
+  label: `Replace with ${schema.title}`,
+  run: () => replaceNode(id, schema),
+});
 
 function pinAll(path: string, names: readonly string[]): void {
   edit("show in the form", (doc) =>

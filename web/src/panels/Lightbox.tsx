@@ -1,6 +1,7 @@
 import {
   ChevronLeft,
   ChevronRight,
+  Dices,
   Download,
   GitCompareArrows,
   ImagePlus,
@@ -15,6 +16,7 @@ import { useEffect, useRef, useState } from "react";
 import { forget, getHistoryEntry, type HistoryEntry, imageUrl } from "../api/rest";
 import { isObject } from "../model/json";
 import { loadResult, openJson } from "../store/files";
+import { seedsOf, takeSeeds } from "../store/seeds";
 import { report, toast, useUi } from "../store/ui";
 import { useZoom } from "./useZoom";
 
@@ -59,6 +61,7 @@ export default function Lightbox() {
     entry && isObject(entry.extra.extra_pnginfo) && isObject(entry.extra.extra_pnginfo.workflow)
       ? entry.extra.extra_pnginfo.workflow
       : undefined;
+  const seeds = entry ? seedsOf(entry.prompt) : [];
   return (
     <Dialog.Root open onOpenChange={close}>
       <Dialog.Portal>
@@ -107,6 +110,20 @@ export default function Lightbox() {
             >
               {pinned ? <GitCompareArrows size={16} /> : <Pin size={16} />}
             </button>
+            {seeds.length > 0 && (
+              <button
+                type="button"
+                className="icon"
+                title="Use its seed"
+                aria-label="Use its seed"
+                onClick={() => {
+                  close();
+                  takeSeeds(seeds);
+                }}
+              >
+                <Dices size={16} />
+              </button>
+            )}
             {entry && (
               <button
                 type="button"

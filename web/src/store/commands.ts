@@ -17,6 +17,8 @@ import {
   wrapInSubgraph,
 } from "../model/edits";
 import { dotsToNodes, removeDots } from "../model/reroutes";
+import type { NodeSchema } from "../model/schema";
+import { substitute } from "../model/substitute";
 import { clipText, duplicate, pasteText } from "./clipboard";
 import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
 import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
@@ -146,6 +148,12 @@ export function openSubgraph(id: NodeId): void {
   enterView([...activeTab().view, id]);
   select([]);
   requestAnimationFrame(() => requestAnimationFrame(() => fitView()));
+}
+
+/** Makes a node that this server does not know one of a class that it does. */
+export function replaceNode(id: NodeId, schema: NodeSchema): void {
+  const { catalogue } = useLibrary.getState();
+  edit(`replace with ${schema.title}`, (doc, at) => substitute(doc, at, id, schema.type, catalogue));
 }
 
 function addHere(type: string): () => void {

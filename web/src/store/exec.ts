@@ -1,5 +1,6 @@
 import { create } from "zustand";
 import type { ImageRef } from "../api/rest";
+import type { Integer } from "../model/integer";
 
 /* What runs, and what came of it. Never part of a document, never undone, never saved. */
 
@@ -21,6 +22,8 @@ export interface TabRun {
   /** Width over height of what the node shows. */
   readonly aspects: Readonly<Record<string, number>>;
   readonly texts: Readonly<Record<string, string>>;
+  /** The seeds that were sent last, by "node widget". */
+  readonly seeds: Readonly<Record<string, Integer>>;
 }
 
 export interface Job {
@@ -47,7 +50,7 @@ interface Exec {
   readonly finished: number;
 }
 
-export const emptyRun: TabRun = { nodes: {}, images: {}, aspects: {}, texts: {} };
+export const emptyRun: TabRun = { nodes: {}, images: {}, aspects: {}, texts: {}, seeds: {} };
 
 export const useExec = create<Exec>(() => ({
   online: false,

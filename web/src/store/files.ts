@@ -1,13 +1,13 @@
 import * as rest from "../api/rest";
-import type { Doc } from "../model/document";
+import { type Doc, graphsOf } from "../model/document";
 import { missingTypes, openEditorFile, saveEditorFile } from "../model/editorFile";
 import { addNode, setValue } from "../model/edits";
 import { isObject, type JsonObject, writeJson } from "../model/json";
 import { openPicture, openText } from "../model/open";
 import { toPrompt } from "../model/prompt";
-import { nearest } from "../model/search";
+import { substitutes } from "../model/substitute";
 import { activeTab, docOf, edit, isDirty, markSaved, newId, openTab, type Tab, useDocs } from "./docs";
-import { fitView, placeAt, pointerAt } from "./focus";
+import { fitView, goToNode, placeAt, pointerAt } from "./focus";
 import { useLibrary } from "./library";
 import { report, select, toast, useUi } from "./ui";
 
@@ -25,12 +25,22 @@ function reportMissing(doc: Doc): void {
   const { catalogue } = useLibrary.getState();
   const missing = [...missingTypes(doc, catalogue)];
   if (!missing.length) return;
+  const unknown = graphsOf(doc).flatMap(([at, graph]) => [...graph.nodes.values()].map((node) => ({ at, node })));
   const names = missing.slice(0, 3).map(([type]) => {
-    const near = nearest(type, [...catalogue.keys()], 1)[0];
-    return near ? `${type} (near: ${near})` : type;
+    const one = unknown.find(({ node }) => node.type === type);
+    const near = one && substitutes(one.node, catalogue, 1)[0];
+    return near ? `${type} (near: ${near.title})` : type;
   });
+  const first = unknown.find(({ at, node }) => at === "root" && node.type === missing[0]?.[0]);
   const more = missing.length > 3 ? ` and ${missing.length - 3} more` : "";
-  toast(`This server lacks ${names.join(", ")}${more}. These nodes are kept, and left out of a run.`, "error");
+  toast(
+    `This server lacks ${names.join(", ")}${more}. These nodes are kept, and left out of a run.`,
+    "error",
+    first && {
+      label: "Show",
+      run: () => goToNode(first.node.id),
+    },
+  );
 }
 
 export async function openTemplate(template: rest.Template): Promise<void> {

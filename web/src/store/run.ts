@@ -20,6 +20,7 @@ import {
 } from "./exec";
 import { goToNode } from "./focus";
 import { useLibrary } from "./library";
+import { seedsOf } from "./seeds";
 import { report, toast, useUi } from "./ui";
 
 const CLIENT = "sfumato.client";
@@ -80,6 +81,8 @@ async function runOnce(
     const workflow = saveEditorFile(doc, catalogue);
     const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), ...options });
     begin(tab, accepted.prompt_id, Object.keys(prompt), skipped);
+    const seeds = seedsOf(prompt).map(({ path, widget, value }) => [`${path} ${widget}`, value]);
+    changeRun(tab.id, (run) => ({ ...run, seeds: { ...run.seeds, ...Object.fromEntries(seeds) } }));
     showProblems(tab, accepted.node_errors);
     amend(tab.id, (present) => afterRun(present, catalogue, Math.random));
     return true;

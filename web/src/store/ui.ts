@@ -2,6 +2,7 @@ import { create } from "zustand";
 import type { ImageRef } from "../api/rest";
 import type { NodeId } from "../model/document";
 import type { Point } from "../model/edits";
+import type { Guide } from "../model/guides";
 
 export type LeftPanel = "outline" | "nodes" | "workflows" | "templates";
 export type RightPanel = "queue" | "gallery" | "form" | "inspector";
@@ -84,10 +85,14 @@ interface Ui {
     readonly type: string;
   };
   readonly phoneGraph: boolean;
+  /** Lines that what is dragged lies along. */
+  readonly guides: readonly Guide[];
+  /** Keys that the person has given to commands, by the command's id. */
+  readonly keys: Readonly<Record<string, readonly string[]>>;
 }
 
 const KEPT = "sfumato.settings";
-const KEYS = ["theme", "minimap", "snap", "trackpad", "straight", "left", "right"] as const;
+const KEYS = ["theme", "minimap", "snap", "trackpad", "straight", "left", "right", "keys"] as const;
 
 function kept(): Partial<Ui> {
   try {
@@ -106,7 +111,7 @@ export const useUi = create<Ui>(() => ({
   palette: false,
   shortcuts: false,
   settings: false,
-  theme: "dark",
+  theme: "system",
   minimap: true,
   snap: true,
   trackpad: false,
@@ -116,6 +121,8 @@ export const useUi = create<Ui>(() => ({
   toasts: [],
   unfolded: none,
   phoneGraph: false,
+  guides: [],
+  keys: {},
   ...kept(),
 }));
 

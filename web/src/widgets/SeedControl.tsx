@@ -1,5 +1,6 @@
-import { Dices, Lock, Minus, Plus, Shuffle } from "lucide-react";
+import { Dices, History, Lock, Minus, Plus, Shuffle } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
+import type { Integer } from "../model/integer";
 
 const WHAT = [
   ["fixed", "Keep after a run", Lock],
@@ -12,8 +13,13 @@ export function SeedControl({
   what,
   onWhat,
   onRoll,
+  last,
+  onLast,
 }: {
   what: string;
+  /** The seed that was sent last. */
+  last?: Integer;
+  onLast: () => void;
   onWhat: (next: string) => void;
   onRoll: () => void;
 }) {
@@ -45,6 +51,11 @@ export function SeedControl({
                 <Each size={14} /> {text}
               </DropdownMenu.Item>
             ))}
+            {last !== undefined && (
+              <DropdownMenu.Item onSelect={onLast}>
+                <History size={14} /> Use {String(last)} again, as in the last run
+              </DropdownMenu.Item>
+            )}
           </DropdownMenu.Content>
         </DropdownMenu.Portal>
       </DropdownMenu.Root>

@@ -4,7 +4,8 @@ import { numeric } from "../model/integer";
 import type { Json } from "../model/json";
 import { isTall } from "../model/layout";
 import { controlOf, type WidgetShape } from "../model/shape";
-import { edit, editDuring, endGesture } from "../store/docs";
+import { activeTab, edit, editDuring, endGesture } from "../store/docs";
+import { runOf, useExec } from "../store/exec";
 import { ChoiceField } from "./ChoiceField";
 import { NumberField } from "./NumberField";
 import { PromptField } from "./PromptField";
@@ -23,7 +24,10 @@ export interface ControlProps {
 
 /** The control for a widget, in a node, the inspector or the form. A scrub or a burst of typing is one step. */
 export function WidgetControl(props: ControlProps) {
-  const { at, id, node, widget, value } = props;
+  const { at, id, node, path, widget, value } = props;
+  const last = useExec((state) =>
+    widget.control ? runOf(state, activeTab().id).seeds[`${path} ${widget.name}`] : undefined,
+  );
   const label = props.label ?? widget.label;
   const during = (next: Json) =>
     editDuring(`${at} ${id} ${widget.name}`, `change ${widget.label}`, (doc) =>
@@ -76,6 +80,12 @@ export function WidgetControl(props: ControlProps) {
     <div className="seed">
       {number}
       <SeedControl
+        last={last}
+        onLast={() =>
+          edit("use the last seed", (doc) =>
+            setValue(setValue(doc, at, id, widget.name, last ?? 0), at, id, name, "fixed"),
+          )
+        }
         what={controlOf(node, widget.name)}
         onWhat={(next) => edit("change what follows a run", (doc) => setValue(doc, at, id, name, next))}
         onRoll={() => once(randomSeed(widget, Math.random))}
