@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from nodes.define import Input, NodeDef
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from server.config import Settings
     from server.engine.errors import Validation
     from server.headless import Opened, Ran
+    from server.verify import CannotRun
 
 DONE, FAILED, INVALID, CANCELLED = 0, 1, 2, 130
 
 Arguments = argparse.Namespace
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print what happened as JSON")
     parser.add_argument("--device", help="auto, cpu, mps, cuda, cuda:1 (default auto)")
     parser.add_argument("--precision", help="auto, fp32, fp16 or bf16 (default auto)")
+    _metadata_argument(parser)
     _custom_nodes_argument(parser)
 
 
@@ -142,6 +145,7 @@ def _run(arguments: Arguments) -> int:
             document=None if variant.values else opened.document,
             report=report,
             cancelled=cancelled,
+            metadata=settings.metadata,
         )
         report.close()
         runs.append(ran)
@@ -216,6 +220,40 @@ def _cancellation() -> Callable[[], bool]:
     signal.signal(signal.SIGINT, press)
     signal.signal(signal.SIGTERM, press)
     return lambda: bool(pressed)
+
+
+def _verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="PICTURE", type=Path, help="a PNG, WebP or JPEG that carries its workflow")
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    parser.add_argument("--device", help="auto, cpu, mps, cuda, cuda:1 (default auto)")
+    parser.add_argument("--precision", help="auto, fp32, fp16 or bf16 (default auto)")
+    _custom_nodes_argument(parser)
+
+
+def _verify(arguments: Arguments) -> int:
+    from server.verify import CannotRun, verify  # noqa: PLC0415
+
+    settings, folders, registry = _prepared(arguments)
+    quiet = arguments.json and not sys.stderr.isatty()
+    try:
+        verdict = _readable(
+            lambda: verify(arguments.file, settings, folders, registry, quiet=quiet, cancelled=_cancellation())
+        )
+    except CannotRun as error:
+        return _tell_unverified(error, as_json=arguments.json)
+    if verdict is None:
+        print("Cancelled.", file=sys.stderr)
+        return CANCELLED
+    print(json.dumps(verdict.as_json(), indent=2) if arguments.json else "\n".join(verdict.sentences))
+    return DONE if verdict.identical else FAILED
+
+
+def _tell_unverified(error: CannotRun, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(error.as_json(), indent=2))
+    else:
+        print("\n".join(error.sentences), file=sys.stderr)
+    return INVALID if error.invalid else FAILED
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
@@ -352,7 +390,7 @@ def _format(arguments: Arguments) -> int:
     )
 
 
-def _readable(command: Callable[[], int]) -> int:
+def _readable(command: Callable[[], R]) -> R:
     from server.formats.errors import FormatError  # noqa: PLC0415
 
     try:
@@ -371,7 +409,10 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", dest="output", help="where pictures are written instead of BASE/output")
     parser.add_argument("--device", help="auto, cpu, mps, cuda, or several: cuda:0,cuda:1 (default auto)")
     parser.add_argument("--precision", help="auto, fp32, fp16 or bf16 (default auto)")
+    parser.add_argument("--multi-user", action="store_true", default=None, help="keep users' settings and files apart")
     parser.add_argument("--allow-downloads", action="store_true", default=None, help="let clients fetch models")
+    parser.add_argument("--download-hosts", metavar="NAME,...", help="where from, instead of the well-known hosts")
+    _metadata_argument(parser)
     _custom_nodes_argument(parser)
 
 
@@ -390,6 +431,16 @@ def _serve(arguments: Arguments) -> int:
 def _file_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", type=Path, help="a workflow: API or editor JSON, or a picture with one inside"
+    )
+
+
+def _metadata_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--disable-metadata",
+        action="store_false",
+        default=None,
+        dest="metadata",
+        help="write neither workflow nor settings into pictures",
     )
 
 
@@ -450,6 +501,9 @@ _EPILOG = "Exit codes: 0 done, 1 a node failed, 2 the workflow or the command is
 
 COMMANDS: tuple[Command, ...] = (
     Command("run", "Run a workflow here, without a server.", _run_arguments, _run),
+    Command(
+        "verify", "Run a picture's workflow again; say whether the same picture comes.", _verify_arguments, _verify
+    ),
     Command("check", "Say everything that is wrong with a workflow; run nothing.", _check_arguments, _check),
     Command("nodes", "List the nodes, or say all about one.", _nodes_arguments, _list_nodes),
     Command("convert", "Write a workflow in another format.", _convert_arguments, _convert),

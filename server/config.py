@@ -30,6 +30,7 @@ class Settings:
     device: str = "auto"
     precision: Precision = "auto"
     custom_nodes: bool = False
+    metadata: bool = True
     cache_memory_gib: float = 1.0
     cache_disk_gib: float = 10.0
     host: str = "127.0.0.1"
@@ -152,6 +153,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "device": _text,
     "precision": _precision,
     "custom_nodes": _truth,
+    "metadata": _truth,
     "cache_memory_gib": _amount,
     "cache_disk_gib": _amount,
     "host": _text,

@@ -16,6 +16,7 @@ from server.formats.infotext import write_infotext
 from server.formats.layout import to_document
 from server.formats.opening import Opened, open_workflow
 from server.formats.prompt import read_prompt
+from server.formats.reading import read_file
 from server.formats.script import to_script
 from server.formats.settings import to_infotext
 from server.formats.shapes import Shapes
@@ -34,14 +35,8 @@ def open_path(path: Path, registry: Registry, folders: Folders | None = None, *,
 
     Raises FormatError, also when the file cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise FormatError(f"{path} is not there.") from None
-    except OSError as error:
-        raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
     fixed: dict[str, Any] = {"choices": Random(0), "now": _FIXED} if still else {}
-    return open_workflow(data, registry, str(path), folders=folders, **fixed)
+    return open_workflow(read_file(path), registry, str(path), folders=folders, **fixed)
 
 
 def converted(opened: Opened, to: str, shapes: Shapes, title: str = "") -> str:

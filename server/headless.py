@@ -19,12 +19,13 @@ from server.config import GIB, Settings
 from server.engine.cache import Cache, Disk
 from server.engine.engine import Engine
 from server.engine.events import Event, Executing, NodeFinished, Progress
-from server.engine.execute import Outcome
+from server.engine.execute import Outcome, nothing_hidden
 from server.engine.graph import Graph
-from server.formats.errors import FormatError
 from server.formats.opening import open_workflow
 from server.formats.prompt import read_prompt, to_prompt
+from server.formats.reading import read_file
 from server.workers.catalogue import digest
+from server.workers.metadata import Metadata
 from server.workers.worker import Things
 
 if TYPE_CHECKING:
@@ -46,13 +47,10 @@ def load_registry(folders: Folders, *, custom_nodes: bool) -> Registry:
     return load_packs(registry, folders.roots("custom_nodes")) if custom_nodes else registry
 
 
-def make_engine(settings: Settings, folders: Folders, registry: Registry) -> Engine:
-    """An engine over the base folder's results. Nothing is loaded before a node asks for it."""
-    cache = Cache(
-        codec,
-        memory_bytes=int(settings.cache_memory_gib * GIB),
-        disk=Disk(folders.state / "results", codec, int(settings.cache_disk_gib * GIB)),
-    )
+def make_engine(settings: Settings, folders: Folders, registry: Registry, *, remember: bool = True) -> Engine:
+    """An engine over the base folder's results, or over none. Nothing is loaded before a node asks for it."""
+    disk = Disk(folders.state / "results", codec, int(settings.cache_disk_gib * GIB)) if remember else None
+    cache = Cache(codec, memory_bytes=int(settings.cache_memory_gib * GIB), disk=disk)
     custom = digest(folders.roots("custom_nodes")) if settings.custom_nodes else ""
 
     def salt(definition: NodeDef) -> str:
@@ -63,13 +61,7 @@ def make_engine(settings: Settings, folders: Folders, registry: Registry) -> Eng
 
 def open_file(path: Path, registry: Registry, folders: Folders) -> Opened:
     """The workflow in a file. Raises FormatError when there is none."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise FormatError(f"{path} is not there.") from None
-    except OSError as error:
-        raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
-    found = open_workflow(data, registry, str(path), folders=folders)
+    found = open_workflow(read_file(path), registry, str(path), folders=folders)
     unknown = (each.sentence for each in found.report.unknown if each.pack or each.nearest)
     missing = (each.sentence for each in found.report.missing if each.url)
     return Opened(read_prompt(found.prompt), found.document, (*unknown, *missing, *found.report.notes))
@@ -153,17 +145,24 @@ def run_graph(
     document: Mapping[str, Any] | None,
     report: Callable[[Event], None],
     cancelled: Callable[[], bool],
+    metadata: bool = True,
 ) -> Ran:
-    """Run a validated graph's outputs. What is written carries the prompt, and the document if it says the same."""
-    began = time.perf_counter()
-    outcome = engine.run(
-        "run",
+    """Run a validated graph's outputs.
+
+    What is written carries the prompt, and the document if it says the same; nothing at all without `metadata`.
+    """
+    written = Metadata(
         graph,
         targets,
-        report,
-        cancelled,
-        hidden={"PROMPT": to_prompt(graph), "EXTRA_PNGINFO": {"workflow": document} if document else None},
+        prompt=to_prompt(graph),
+        extra={"workflow": document} if document else None,
+        registry=engine.registry,
+        folders=folders,
+        things=engine.provided,
     )
+    began = time.perf_counter()
+    hidden = written if metadata else nothing_hidden
+    outcome = engine.run("run", graph, targets, report, cancelled, hidden=hidden)
     return Ran(values, outcome, tuple(_files(outcome, folders)), time.perf_counter() - began)
 
 

@@ -100,6 +100,7 @@ def run(
         document=document,
         report=report,
         cancelled=cancelled,
+        metadata=settings.metadata,
     )
     if ran.outcome.error is not None:
         raise WorkflowError(ran.outcome.error.sentence)

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Metadata = Mapping[str, str]
-"""JSON texts by name: "prompt", "workflow"."""
+"""Texts by name: "prompt", "workflow" and others are JSON; "parameters" are A1111's, plain."""
 
 WEBP_METHODS: Mapping[str, int] = {"default": 4, "fastest": 0, "slowest": 6}
-_MAKE, _MODEL = 0x010F, 0x0110
+_TAGS: Mapping[str, int] = {"workflow": 0x010F, "prompt": 0x0110}
+_SPARE_TAGS = range(0x010D, 0x0100, -1)
+_EXIF_FOLDER, _USER_COMMENT = 0x8769, 0x9286
+_PARAMETERS = "parameters"
+_JPEG_SEGMENT = 65_500
+_LEFT_OUT_FIRST = ("workflow", "prompt")
 
 
 def metadata(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> Metadata:
@@ -29,7 +34,11 @@ def metadata(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) 
     Names that a PNG's text cannot have are left out.
     """
     found = {**({} if prompt is None else {"prompt": prompt}), **(extra or {})}
-    return {name: json.dumps(value) for name, value in found.items() if _is_keyword(name)}
+    return {name: _text(name, value) for name, value in found.items() if _is_keyword(name)}
+
+
+def _text(name: str, value: Any) -> str:
+    return value if name == _PARAMETERS and isinstance(value, str) else json.dumps(value)
 
 
 def _is_keyword(name: str) -> bool:
@@ -54,8 +63,10 @@ def animated_png(frames: Sequence[Tensor], texts: Metadata, fps: float, compress
     first, *rest = [pil_of(frame) for frame in frames]
     info = PngInfo()
     for name, text in texts.items():
-        data = name.encode("latin-1") + b"\x00" + text.encode("latin-1")
-        info.add(b"comf", data, after_idat=True)
+        if name == _PARAMETERS:
+            info.add_text(name, text)
+        else:
+            info.add(b"comf", name.encode("ascii") + b"\x00" + text.encode("ascii"), after_idat=True)
     buffer = io.BytesIO()
     first.save(
         buffer,
@@ -78,7 +89,7 @@ def webp(
     quality: int = 80,
     method: str = "default",
 ) -> bytes:
-    """Pictures [H,W,C] as a WebP, animated when there are several. Its texts are in EXIF, as `name:JSON`."""
+    """Pictures [H,W,C] as a WebP, animated when there are several. Its texts are in EXIF."""
     first, *rest = [pil_of(frame) for frame in frames]
     _check_side("WebP", first, 16_383)
     buffer = io.BytesIO()
@@ -96,14 +107,11 @@ def webp(
 
 
 def jpeg(pixels: Tensor, texts: Metadata, quality: int = 95) -> bytes:
-    """One picture [H,W,C] as a JPEG, without alpha. Its texts are in EXIF, as `name:JSON`."""
+    """One picture [H,W,C] as a JPEG, without alpha. Its texts are in EXIF, as many as that holds."""
     picture = pil_of(pixels[..., :3])
     _check_side("JPEG", picture, 65_500)
-    exif = _exif(picture, texts)
-    # A JPEG segment holds 64 kB at most: a long workflow is left out rather than the picture lost.
-    extra: dict[str, Any] = {"exif": exif} if len(exif.tobytes()) < 65_500 else {}
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality, **extra)
+    picture.save(buffer, "JPEG", quality=quality, exif=_short_exif(picture, texts))
     return buffer.getvalue()
 
 
@@ -120,14 +128,25 @@ def _png_info(texts: Metadata) -> PngInfo:
     return info
 
 
+def _short_exif(picture: Pil.Image, texts: Metadata) -> Pil.Exif:
+    """What fits a JPEG's segment of 64 kB: a long workflow is left out rather than the picture lost."""
+    left = dict(texts)
+    for name in (*_LEFT_OUT_FIRST, *texts):
+        exif = _exif(picture, left)
+        if len(exif.tobytes()) < _JPEG_SEGMENT:
+            return exif
+        left.pop(name, None)
+    return _exif(picture, {})
+
+
 def _exif(picture: Pil.Image, texts: Metadata) -> Pil.Exif:
-    """The prompt in Model, everything else in the tags below Make, one each."""
+    """Texts as `name:JSON`, the workflow in Make, the prompt in Model; A1111's parameters as the user's comment."""
     exif = picture.getexif()
-    tag = _MAKE
+    spare = iter(_SPARE_TAGS)
     for name, text in texts.items():
-        if name == "prompt":
-            exif[_MODEL] = f"prompt:{text}"
-        else:
+        if name == _PARAMETERS:
+            # Readers expect the text big-endian, whatever the rest of the file is.
+            exif.get_ifd(_EXIF_FOLDER)[_USER_COMMENT] = b"UNICODE\x00" + text.encode("utf-16-be", "replace")
+        elif (tag := _TAGS.get(name) or next(spare, None)) is not None:
             exif[tag] = f"{name}:{text}"
-            tag -= 1
     return exif

@@ -93,6 +93,7 @@ def serve(settings: Settings) -> int:
             worker_memory_bytes=int(settings.worker_memory_gib * GIB),
             worker_options={
                 "precision": settings.precision,
+                "metadata": settings.metadata,
                 "cache_memory_bytes": int(settings.cache_memory_gib * GIB),
                 "cache_disk_bytes": int(settings.cache_disk_gib * GIB),
             },

@@ -3,7 +3,7 @@
     engine = Engine(registry, cache=Cache(...), provided={Folders: folders, ...})       # server.engine.engine
     checked = engine.validate(graph, targets=None)                                      # -> errors.Validation
     outcome = engine.run(job_id, checked.graph, checked.good_outputs, emit, cancelled,  # -> execute.Outcome
-                         hidden={"PROMPT": ..., "EXTRA_PNGINFO": ...}, claims=None, previews=False)
+                         hidden=lambda what, node: ..., claims=None, previews=False)
 
 `emit` is called with each of the events of `events.py`, in the thread that runs; `cancelled()` is asked before each
 node and at each step of one. `run` returns in every case that is not a fault of the engine's own: `Outcome.state` is

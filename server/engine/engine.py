@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,7 +13,7 @@ from server.engine.cache import Cache
 from server.engine.context import Claims
 from server.engine.errors import Validation
 from server.engine.events import Emit
-from server.engine.execute import Outcome, Surroundings, execute
+from server.engine.execute import Hidden, Outcome, Surroundings, execute, nothing_hidden
 from server.engine.graph import Graph
 from server.engine.kinds import Kinds, Things, thing
 from server.engine.plan import Salt, make_plan, no_salt
@@ -52,6 +52,11 @@ class Engine:
         """The nodes that can run."""
         return self._kinds.registry
 
+    @property
+    def provided(self) -> Things:
+        """What nodes are given, by type."""
+        return self._provided
+
     def validate(self, graph: Graph, targets: Sequence[str] | None = None) -> Validation:
         """Everything that is wrong, and the corrected graph; `targets` narrows the output nodes. Runs nothing."""
         return validate(graph, self._kinds, targets=targets, provided=self._provided)
@@ -64,7 +69,7 @@ class Engine:
         emit: Emit,
         cancelled: Callable[[], bool] = never,
         *,
-        hidden: Mapping[str, Any] | None = None,
+        hidden: Hidden = nothing_hidden,
         claims: Claims | None = None,
         previews: bool = False,
     ) -> Outcome:
@@ -76,7 +81,7 @@ class Engine:
             provided=self._provided,
             exists=self._exists,
             salt=self._salt,
-            hidden=hidden or {},
+            hidden=hidden,
             claims=claims,
             previews=previews,
         )

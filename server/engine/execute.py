@@ -43,6 +43,12 @@ P = ParamSpec("P")
 E = TypeVar("E", bound=Event)
 Json = dict[str, Any]
 State = Literal["done", "failed", "cancelled"]
+Hidden = Callable[[str, str], Any]
+"""What a hidden input ("PROMPT", "EXTRA_PNGINFO") holds for a node, which is named by its id in the workflow."""
+
+
+def nothing_hidden(_what: str, _node: str) -> None:
+    """No hidden input holds anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Outcome:
 class Surroundings:
     """What a run is given: the kinds of nodes, known results, and what nodes may ask for.
 
-    `exists` says whether a file that a terminal node wrote is still there; `hidden` holds PROMPT and EXTRA_PNGINFO.
+    `exists` says whether a file that a terminal node wrote is still there; `hidden` gives PROMPT and EXTRA_PNGINFO.
     """
 
     kinds: Kinds
@@ -72,7 +78,7 @@ class Surroundings:
     provided: Things = field(default_factory=dict[type, object])
     exists: Callable[[Saved], bool] = lambda _: True
     salt: Salt = no_salt
-    hidden: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    hidden: Hidden = nothing_hidden
     claims: Claims | None = None
     previews: bool = False
 
@@ -326,7 +332,7 @@ class _Run:
             own = issubclass(kind, Context)
             given[name] = self._context(task, place) if own else self._provided(cast("type[object]", kind))
         for name, what in task.step.kind.hidden:
-            given[name] = task.id if what == "UNIQUE_ID" else self._around.hidden.get(what)
+            given[name] = task.id if what == "UNIQUE_ID" else self._around.hidden(what, task.display)
         return unpack(definition, definition.run(**values, **given))
 
     def _context(self, task: _Task, place: int) -> RunContext:

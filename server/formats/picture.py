@@ -21,6 +21,8 @@ LIMIT_BYTES = 64 * 1024 * 1024
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8"
+_TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"comf"})
+"""ComfyUI writes `comf` behind the first frame of animations; it is read as tEXt is."""
 _RIFF = Struct("<4sI")
 _CHUNK = Struct(">I4s")
 _JPEG_SEGMENT = 65533 - len(b"Exif\0\0")
@@ -87,8 +89,8 @@ def _png_texts(file: BinaryIO) -> Iterator[tuple[str, str]]:
     for kind, length in _png_chunks(file):
         if kind == b"IEND":
             return
-        if kind in (b"tEXt", b"zTXt", b"iTXt") and length <= LIMIT_BYTES:
-            read = {b"tEXt": _plain_text, b"zTXt": _packed_text, b"iTXt": _international_text}[kind]
+        if kind in _TEXT_CHUNKS and length <= LIMIT_BYTES:
+            read = {b"zTXt": _packed_text, b"iTXt": _international_text}.get(kind, _plain_text)
             found = read(file.read(length))
             if found is not None:
                 yield found

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from server.formats.errors import FormatError, shown
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """No workflow is larger; whatever is, is not read."""
+
+
+def read_file(path: Path) -> bytes:
+    """What is in a file. Raises FormatError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FormatError(f"{path} is not there.") from None
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def parse_json(text: str | bytes, what: str = "The file") -> Any:

@@ -31,6 +31,7 @@ from server.engine.cache import Cache, Disk
 from server.engine.engine import Engine
 from server.engine.errors import Problem, Validation
 from server.engine.events import Event, Executing, Progress, to_json
+from server.engine.execute import Hidden, nothing_hidden
 from server.engine.graph import Graph
 from server.formats.prompt import read_prompt
 from server.workers.alone import Alone
@@ -55,6 +56,7 @@ from server.workers.messages import (
     Stop,
     encode,
 )
+from server.workers.metadata import Metadata
 from server.workers.trial import Trial
 
 if TYPE_CHECKING:
@@ -241,12 +243,25 @@ class Worker:
             checked.good_outputs,
             lambda event: self._tell(task, event),
             lambda: self._stopping or task.job in self._cancelled,
-            hidden={"PROMPT": prompt, "EXTRA_PNGINFO": task.extra.get("extra_pnginfo")},
+            hidden=self._metadata(task, checked, prompt),
             claims=FileClaims(self._claims, task.job),
             previews=task.previews,
         )
         error = to_json(outcome.error) if outcome.error is not None else None
         return Finished(task.job, outcome.state, dict(outcome.outputs), error)
+
+    def _metadata(self, task: Run, checked: Validation, prompt: Json) -> Hidden:
+        if not self._start.options.get("metadata", True):
+            return nothing_hidden
+        return Metadata(
+            checked.graph,
+            checked.good_outputs,
+            prompt=prompt,
+            extra=task.extra.get("extra_pnginfo"),
+            registry=self._registry,
+            folders=self._folders,
+            things=self._things,
+        )
 
     def _validated(self, task: Run) -> tuple[Validation, Json]:
         """The prompt as it can run, and as it came. One that has just run is not read again: the server has done so."""

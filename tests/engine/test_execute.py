@@ -370,7 +370,7 @@ def test_hidden_inputs_and_claims_reach_the_node(tmp_path: Path) -> None:
         {"1": ("Constant", {}), "2": ("Save", {"value": "@1"}), "3": ("Save", {"value": "@1", "prefix": "x"})}
     )
     claims = Claimed()
-    bench.run(graph, claims=claims, hidden={"PROMPT": {}})
+    bench.run(graph, claims=claims, hidden=lambda what, node: what + node)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.txt", "x_0.txt"]
     assert claims.names == {"2/0/0": "kept.txt", "3/0/0": "x_0.txt"}
 
