@@ -14,7 +14,17 @@ import {
 import { useEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { type NodeId, withSubgraph } from "../model/document";
-import { addNode, addReroute, editFrame, insertSockets, moveNodes, nodesIn, type Point } from "../model/edits";
+import {
+  addNode,
+  addReroute,
+  editFrame,
+  extractNodes,
+  insertSockets,
+  moveNodes,
+  nodesIn,
+  type Point,
+} from "../model/edits";
+import { makeShake } from "../model/guides";
 import { HEADER } from "../model/layout";
 import { moveDots } from "../model/reroutes";
 import { placedNode } from "../model/shape";
@@ -25,6 +35,7 @@ import { loadResult, openFile } from "../store/files";
 import { fitView, holdFlow, notePointer, placeAt } from "../store/focus";
 import { useLibrary } from "../store/library";
 import { type Linking, useUi } from "../store/ui";
+import { alignDrag, beginAligning, endAligning } from "./aligning";
 import { DotView } from "./DotView";
 import {
   type AnyNode,
@@ -38,6 +49,7 @@ import {
 } from "./derive";
 import { FrameView } from "./FrameView";
 import { Grid } from "./Grid";
+import { Guides } from "./Guides";
 import { dropLink, endsOf, insertInto, link, linkingStyle, linkToBody, takeMoved, verdict } from "./gestures";
 import { LinkView, linkPath } from "./Link";
 import { type Level, LevelContext, levelAt } from "./lod";
@@ -69,6 +81,7 @@ export function Canvas() {
       trackpad,
     })),
   );
+  const free = useUi((state) => state.free);
   const run = useExec((state) => runOf(state, tab.id));
   const derive = useMemo(makeDeriver, []);
   const deriveEdges = useMemo(makeEdgeDeriver, []);
@@ -96,7 +109,10 @@ export function Canvas() {
   return (
     <div
       className={["canvas", level, linking && "linking"].filter(Boolean).join(" ")}
-      onPointerMove={(event) => notePointer({ x: event.clientX, y: event.clientY })}
+      onPointerMove={(event) => {
+        notePointer({ x: event.clientX, y: event.clientY });
+        if (event.altKey !== free) useUi.setState({ free: event.altKey });
+      }}
       onDoubleClick={(event) => {
         if (!(event.target as Element).classList.contains("react-flow__pane")) return;
         const screen = { x: event.clientX, y: event.clientY };
@@ -145,7 +161,7 @@ export function Canvas() {
           zoomOnDoubleClick={false}
           minZoom={0.05}
           maxZoom={2.5}
-          snapToGrid={snap}
+          snapToGrid={snap && !free}
           snapGrid={GRID}
           nodeDragThreshold={2}
           edgesReconnectable={false}
@@ -155,6 +171,7 @@ export function Canvas() {
           proOptions={PRO}
         >
           <Grid />
+          <Guides />
           <ZoomVariable />
           {level === "tiny" && <TinyLinks nodes={nodes} edges={edges} />}
         </ReactFlow>
@@ -246,7 +263,7 @@ function typesOf(nodes: readonly AnyNode[]): Set<string> {
 
 function applyChanges(changes: readonly NodeChange<AnyNode>[]): void {
   selectNodes(changes);
-  const places = new Map<NodeId, Point>();
+  const asked = new Map<NodeId, Point>();
   const frames = new Map<number, Point>();
   const dots = new Map<number, Point>();
   let dragging = false;
@@ -257,8 +274,9 @@ function applyChanges(changes: readonly NodeChange<AnyNode>[]): void {
     const dot = dotNumber(change.id);
     if (isFrameId(change.id)) frames.set(frameNumber(change.id), point);
     else if (dot !== undefined) dots.set(dot, { x: point.x + DOT / 2, y: point.y + DOT / 2 });
-    else places.set(change.id, { x: point.x, y: point.y + HEADER });
+    else asked.set(change.id, { x: point.x, y: point.y + HEADER });
   }
+  const places = frames.size ? asked : alignDrag(asked);
   if (!places.size && !frames.size && !dots.size) return;
   editDuring("move", "move", (doc, at) => {
     let next = moveNodes(doc, at, places);
@@ -344,6 +362,7 @@ function isValid(connection: Connection | LinkEdge): boolean {
 /** Dragging a lone node over a link offers to put it in. */
 function makeNodeDrag() {
   let over: number | undefined;
+  let shaken = makeShake();
   const mark = (id: number | undefined) => {
     if (over === id) return;
     document.querySelector(".react-flow__edge.inserting")?.classList.remove("inserting");
@@ -351,22 +370,32 @@ function makeNodeDrag() {
     if (id !== undefined) document.querySelector(`.react-flow__edge[data-id="l:${id}"]`)?.classList.add("inserting");
   };
   return {
-    start: () => {
+    start: (_event: unknown, node?: AnyNode | readonly AnyNode[], list?: readonly AnyNode[]) => {
       carried.clear();
       endGesture();
+      const dragged = list ?? (Array.isArray(node) ? (node as readonly AnyNode[]) : []);
+      beginAligning(new Set(dragged.map((one) => one.id)));
+      shaken = makeShake();
     },
     move: (event: MouseEvent | TouchEvent | React.MouseEvent, node: AnyNode, list: readonly AnyNode[]) => {
       if (list.length !== 1 || isFrameId(node.id) || !("clientX" in event)) return;
+      if (shaken(event.clientX, event.timeStamp)) takeOut(node.id);
       mark(linkUnder({ x: event.clientX, y: event.clientY }, node.id));
     },
     stop: (_event: unknown, node?: unknown) => {
       endGesture();
+      endAligning();
       carried.clear();
       const id = over;
       mark(undefined);
       if (id !== undefined && node) insertInto((node as AnyNode).id, id);
     },
   };
+}
+
+/** Shaking a node takes it out of the flow: part of the same step as the drag. */
+function takeOut(id: NodeId): void {
+  editDuring("move", "shake out", (doc, at) => extractNodes(doc, at, [id]));
 }
 
 function linkUnder(point: Point, node: NodeId): number | undefined {

@@ -85,6 +85,8 @@ interface Ui {
     readonly type: string;
   };
   readonly phoneGraph: boolean;
+  /** Alt is held: what is dragged goes where the pointer goes, past the grid and the lines. */
+  readonly free: boolean;
   /** Lines that what is dragged lies along. */
   readonly guides: readonly Guide[];
   /** Keys that the person has given to commands, by the command's id. */
@@ -121,6 +123,7 @@ export const useUi = create<Ui>(() => ({
   toasts: [],
   unfolded: none,
   phoneGraph: false,
+  free: false,
   guides: [],
   keys: {},
   ...kept(),
