@@ -13,6 +13,7 @@ import torch
 from nodes.define import NodeError, node
 from nodes.diffusion import clip as text_encoding
 from nodes.diffusion import files
+from nodes.diffusion.hooks import prompted
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
 from nodes.types import Area, Clip, Cond, Conditioning, Mask
@@ -31,8 +32,8 @@ Strength = Annotated[float, Range(0.0, 10.0, step=0.01)]
 @node(id="CLIPTextEncode", title="CLIP Text Encode (Prompt)", category="conditioning")
 def encode_text(*, weights: Weights, folders: Folders, text: Prompt, clip: Clip) -> Conditioning:
     """Encode a prompt: `(word)` weighs it 1.1 times, `(word:1.3)` exactly so, `embedding:name` inserts an embedding."""
-    encoded = text_encoding.encode(weights, clip, text, locate=_locator(folders))
-    return Conditioning((Cond(encoded.tokens, encoded.pooled),))
+    locate = _locator(folders)
+    return prompted(clip, lambda each: text_encoding.encode(weights, each, text, locate=locate), {})
 
 
 @encode_text.fingerprint
@@ -56,7 +57,7 @@ def encode_text_sdxl(
     text_l: Prompt,
 ) -> Conditioning:
     """Encode a prompt for each of SDXL's two text encoders, with the sizes that SDXL is told."""
-    encoded = text_encoding.encode(weights, clip, text_l, large_text=text_g, locate=_locator(folders))
+    locate = _locator(folders)
     sizes = {
         "width": width,
         "height": height,
@@ -65,7 +66,11 @@ def encode_text_sdxl(
         "target_width": target_width,
         "target_height": target_height,
     }
-    return Conditioning((Cond(encoded.tokens, encoded.pooled, extras=sizes),))
+    return prompted(
+        clip,
+        lambda each: text_encoding.encode(weights, each, text_l, large_text=text_g, locate=locate),
+        sizes,
+    )
 
 
 @encode_text_sdxl.fingerprint
@@ -85,9 +90,9 @@ def encode_text_refiner(
     clip: Clip,
 ) -> Conditioning:
     """Encode a prompt for the SDXL refiner, with the aesthetic score to aim at."""
-    encoded = text_encoding.encode(weights, clip, text, locate=_locator(folders))
+    locate = _locator(folders)
     extras = {"aesthetic_score": ascore, "width": width, "height": height}
-    return Conditioning((Cond(encoded.tokens, encoded.pooled, extras=extras),))
+    return prompted(clip, lambda each: text_encoding.encode(weights, each, text, locate=locate), extras)
 
 
 @encode_text_refiner.fingerprint

@@ -12,6 +12,7 @@ from nodes.diffusion import sample as sampling
 from nodes.diffusion.companions import accompanied, companions
 from nodes.diffusion.compiled import compiled
 from nodes.diffusion.guidance import CfgGuide, DualGuide, PerpNegGuide
+from nodes.diffusion.hooks import hooked
 from nodes.diffusion.prediction import prediction
 from nodes.diffusion.samplers import NAMES as SAMPLERS
 from nodes.diffusion.samplers import algorithm
@@ -289,7 +290,8 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
         weights.network(model) as unet,
         compiled(unet, options.compiler(model)) as translated,
         patched(translated, options.unet_patches(model), sides) as changed,
-        accompanied(changed, companions(model), weights) as network,
+        accompanied(changed, companions(model), weights) as joined,
+        hooked(joined, sides, prediction(parametrization)) as network,
         weights.controls([*sides.values(), *guide.hooks.sides.values()]) as controls,
     ):
         start = sampling.fit_empty(latent.samples, network.latent_format)

@@ -162,6 +162,67 @@ class Patch(Protocol):
     def key(self) -> str: ...
 
 
+@runtime_checkable
+class Scalable(Patch, Protocol):
+    """A patch that can be had at another strength."""
+
+    def scaled(self, factor: float) -> Scalable:
+        """The same change, so many times as strong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """From which part of sampling on a hook has which strength, and for how many steps at least."""
+
+    strength: float
+    start_percent: float = 0.0
+    steps: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HookKeyframes:
+    """How the strength of hooks goes with sampling, sorted by time."""
+
+    socket: ClassVar[str] = "HOOK_KEYFRAMES"
+    frames: tuple[Keyframe, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A change to a model and its text encoders that a conditioning brings along."""
+
+    unet: Scalable | None = None
+    text: Scalable | None = None
+    keyframes: tuple[Keyframe, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WeightHooks:
+    """Changes to weights that act together, for the conditionings that have them."""
+
+    socket: ClassVar[str] = "HOOKS"
+    hooks: tuple[Hook, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimestepsRange:
+    """A part of sampling, from 0 to 1."""
+
+    socket: ClassVar[str] = "TIMESTEPS_RANGE"
+    start: float = 0.0
+    end: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipHooks:
+    """Hooks that a text encoder works under: whether its conditionings bring them along, and follow their keyframes."""
+
+    hooks: WeightHooks
+    on_conditionings: bool = True
+    scheduled: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A handle to a denoising network: which weights, under which patches, sampled how.
@@ -196,6 +257,7 @@ class Clip:
     sources: tuple[Source, ...]
     patches: tuple[Patch, ...] = ()
     stop_at_layer: int | None = None
+    hooks: ClipHooks | None = None
 
     def patched(self, *patches: Patch) -> Clip:
         """This text encoder with more patches applied after those it has."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nodes.diffusion.network import Inputs, Residuals
-from nodes.diffusion.regions import fit_batch
+from nodes.diffusion.regions import NOT_FOR_NETWORKS, filled, fit_batch
 from nodes.diffusion.vae import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _BLANK_LATENT = (0.8223, -0.6876, 0.6364, 0.1380)
 """A grey picture in the latent space of SD 1.x, as its inpainting network was trained to see what is masked."""
 
 _SIZES = ("width", "height", "crop_w", "crop_h", "target_width", "target_height", "aesthetic_score")
-_OURS = frozenset({*_SIZES, "control_apply_to_uncond"})
+_OURS = frozenset({*_SIZES, *NOT_FOR_NETWORKS})
 """Extras that are used here or elsewhere, and not handed to the network as they are."""
 
 
@@ -58,6 +58,7 @@ class Evaluator:
         self._mask = mask
         self._limit = batch_limit
         self._inputs: dict[tuple[int, ...], Inputs] = {}
+        self._left: dict[tuple[int, ...], list[Piece]] = {}
         self._kept: list[tuple[Piece, ...]] = []  # holds the pieces whose ids are keys above
 
     @property
@@ -76,13 +77,20 @@ class Evaluator:
 
         A side without any piece that acts at this level gives zeros.
         """
-        active = [[piece for piece in side if piece.acts_at(sigma)] for side in sides]
+        active = [self._filled([piece for piece in side if piece.acts_at(sigma)], x) for side in sides]
         every = [piece for side in active for piece in side]
         found: dict[int, Tensor] = {}
         for group in _groups(every, sigma, self._prediction, repeats=not self._prediction.is_flow):
             for piece, x0 in zip(group.pieces, self._ask(x, sigma, group, changes), strict=True):
                 found[id(piece)] = x0
         return [_mixed(x, [(piece, found[id(piece)]) for piece in side]) for side in active]
+
+    def _filled(self, pieces: list[Piece], x: Tensor) -> list[Piece]:
+        """The pieces with those for what is left over where the others leave something."""
+        key = tuple(id(piece) for piece in pieces)
+        if key not in self._left:
+            self._left[key] = filled(pieces, x)
+        return self._left[key]
 
     def _ask(self, x: Tensor, sigma: float, group: _Group, changes: Mapping[str, object] | None) -> list[Tensor]:
         """x0 for each piece of a group, in as few calls as fit."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nodes.diffusion import adapters, families, files, ldm, modules
+from nodes.diffusion import adapters, families, files, ldm, stored
 from nodes.diffusion.files import Shapes, WeightsError
 from nodes.diffusion.patches import Target
 
@@ -72,6 +72,15 @@ class LoraPatch:
         """Identifies content and strength: equal keys make equal weights."""
         return f"lora:{self.digest}:{self.side}:{self.strength!r}"
 
+    def scaled(self, factor: float) -> LoraPatch:
+        """The same LoRA, so many times as strong."""
+        return replace(self, strength=self.strength * factor)
+
+    def check(self, target: Target) -> None:
+        """Raise WeightsError unless it is made for such a part."""
+        if (self.side == "unet") == (target.part == "unet"):
+            _check_fits(self.path, target)
+
     def edits(self, target: Target) -> Mapping[str, Edit]:
         """How each tensor it touches changes, by the tensor's name."""
         if (self.side == "unet") != (target.part == "unet"):
@@ -107,12 +116,12 @@ def apply_lora(
     """
     if model is not None and strength_model != 0:
         patch = open_lora(path, strength_model, "unet")
-        _check_fits(path, Target("unet", model.source.family, modules.unet_weights(model.source).shapes))
+        _check_fits(path, Target("unet", model.source.family, stored.shapes(model.source)))
         model = model.patched(patch)
     if clip is not None and strength_clip != 0:
         patch = open_lora(path, strength_clip, "text")
         for source in clip.sources:
-            _check_fits(path, Target(source.part, source.family, modules.text_weights(source).shapes))
+            _check_fits(path, Target(source.part, source.family, stored.shapes(source)))
         clip = clip.patched(patch)
     return model, clip
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from nodes.diffusion import families, ldm, stored
-from nodes.diffusion.files import WeightsError
+from nodes.diffusion.files import Shapes, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +41,16 @@ class MergePatch:
         """Identifies what is mixed, and how."""
         others = ",".join(f"{s.digest}/{s.part}{s.options}" for s in self.sources)
         return f"merge:{self.kind}:{self.ratios}:{others}:({','.join(p.key for p in self.patches)})"
+
+    def scaled(self, factor: float) -> MergePatch:
+        """The same change, so many times as strong; makes sense for "towards"."""
+        return replace(self, ratios=tuple((start, ratio * factor) for start, ratio in self.ratios))
+
+    def check(self, target: Target) -> None:
+        """Raise WeightsError unless the other model has such a part too."""
+        for source in self.sources:
+            if source.part == target.part:
+                _check_shapes(target.family, target.shapes, source)
 
     def edits(self, target: Target) -> Mapping[str, Edit]:
         """How each tensor that both models have changes, by the tensor's name."""
@@ -92,9 +102,20 @@ def merged_clip(clip: Clip, other: Clip, kind: Kind, ratio: float = 1.0) -> Clip
 
 def check_alike(source: Source, other: Source) -> None:
     """Raise WeightsError unless two parts have the same tensors, but for what inpainting versions have more."""
-    mine, theirs = stored.shapes(source), stored.shapes(other)
-    if any(theirs.get(name) != shape and name not in _MAY_DIFFER for name, shape in mine.items()):
+    if not _alike(stored.shapes(source), stored.shapes(other)):
         raise WeightsError(_unlike(source, other, "models" if source.part == "unet" else "text encoders"))
+
+
+def _check_shapes(family: str, shapes: Shapes, other: Source) -> None:
+    if not _alike(shapes, stored.shapes(other)):
+        theirs, mine = (families.family_named(name).title for name in (other.family, family))
+        raise WeightsError(
+            f"{other.path.name} is {theirs} and cannot change a model of another kind; this one is {mine}."
+        )
+
+
+def _alike(mine: Shapes, theirs: Shapes) -> bool:
+    return all(theirs.get(name) == shape or name in _MAY_DIFFER for name, shape in mine.items())
 
 
 def _unlike(source: Source, other: Source, what: str) -> str:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from nodes.diffusion.prediction import Prediction
     from nodes.types import Area, Cond, Conditioning
 
+HOOKS = "hooks"
+"""The extra under which a conditioning brings changes to weights along, see `hooks`."""
+LEFT_OVER = "default"
+"""The extra that marks a conditioning as being for what no other covers."""
+ENCODED = "clip_percent"
+"""The extra that says for which part of sampling, (start, end), a text was encoded."""
+NOT_FOR_NETWORKS = frozenset({"control_apply_to_uncond", LEFT_OVER, ENCODED})
+
 _FEATHER = 8
 _SMALLEST_BOUNDS = 8
 
@@ -84,6 +92,22 @@ def place(
     return sides
 
 
+def filled(pieces: Sequence[Piece], x: Tensor) -> list[Piece]:
+    """The pieces of a side, of which those that are only for what is left over get what the others leave of x."""
+    named = [piece for piece in pieces if not piece.cond.extras.get(LEFT_OVER)]
+    rest = [piece for piece in pieces if piece.cond.extras.get(LEFT_OVER)]
+    if not named or not rest:
+        return list(pieces)
+    left = torch.ones_like(x[:, :1])
+    for piece in named:
+        part = left if piece.box is None else piece.box.crop(left)
+        part -= piece.weight if isinstance(piece.weight, float | int) else fit_batch(piece.weight, len(x))
+    left.clamp_(min=0.0)
+    if not left.any():
+        return named
+    return [*named, *(replace(p, weight=left if p.box is None else p.box.crop(left)) for p in rest)]
+
+
 def fit_batch(tensor: Tensor, samples: int) -> Tensor:
     """`samples` rows of a tensor: those there are, over and over."""
     if len(tensor) == samples:
@@ -97,8 +121,9 @@ def _piece(cond: Cond, side: str, size: tuple[int, int], prediction: Prediction,
     box = None if cond.area is None else _box(cond.area, size)
     if mask is not None and cond.set_area_to_bounds:
         box = _bounds(mask)
-    start = prediction.percent_to_sigma(cond.start_percent)
-    end = prediction.percent_to_sigma(cond.end_percent)
+    since, until = cond.extras.get(ENCODED, (0.0, 1.0))
+    start = prediction.percent_to_sigma(max(cond.start_percent, since))
+    end = prediction.percent_to_sigma(min(cond.end_percent, until))
     return Piece(cond, side, box, _weight(cond, mask, box, size, device), start, end)
 
 
@@ -174,7 +199,7 @@ def _mirror(piece: Piece, others: list[Piece]) -> None:
         pooled=best.cond.pooled,
         concat_latent=best.cond.concat_latent,
         concat_mask=best.cond.concat_mask,
-        extras=best.cond.extras,
+        extras={**best.cond.extras, **{k: v for k, v in piece.cond.extras.items() if k in (HOOKS, LEFT_OVER)}},
     )
     others.append(replace(piece, cond=same, side=best.side))
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from nodes.types import Source
 
+_MOST_KEPT = 3
+"""Sets of patched weights that a run may go back and forth between without computing them again."""
+
 
 class Resident:
     """A loaded module. The originals of its weights stay on the host, untouched.
@@ -35,6 +38,9 @@ class Resident:
         self._slots = dict(module.named_parameters()) | dict(module.named_buffers())
         self._applied: tuple[str, ...] = ()
         self._changed: dict[str, Tensor] = {}
+        self._own: tuple[WeightPatch, ...] = ()
+        self._target: Target | None = None
+        self._kept: dict[tuple[str, ...], dict[str, Tensor]] = {}
         self._hooks: list[RemovableHandle] = []
 
     @property
@@ -71,20 +77,43 @@ class Resident:
             hook.remove()
         self._hooks.clear()
         self._changed, self._applied = {}, ()
+        self._kept.clear()
         for name, tensor in self.originals.items():
             self._slots[name].data = tensor
         self.device = torch.device("cpu")
 
     def apply(self, patches: Sequence[WeightPatch], target: Target) -> None:
         """Make the weights those of exactly these patches. Does nothing when they are."""
+        self._own, self._target = tuple(patches), target
+        self._kept.clear()
+        self._dress(self._own)
+
+    def wear(self, patches: Sequence[WeightPatch]) -> None:
+        """Make the weights those of these patches after the ones that were applied, until told otherwise.
+
+        The sets worn last are kept, so that going back and forth between them computes nothing.
+        """
+        self._dress((*self._own, *patches))
+        self._kept.pop(self._applied, None)
+        self._kept[self._applied] = self._changed
+        while len(self._kept) > _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def settle(self) -> None:
+        """Take off what was worn beside the patches that were applied, and forget it."""
+        self._dress(self._own)
+        self._kept.clear()
+
+    def _dress(self, patches: Sequence[WeightPatch]) -> None:
         keys = tuple(patch.key for patch in patches)
-        if keys == self._applied:
+        if keys == self._applied or self._target is None:
             return
+        known = self._kept.get(keys)
         for name in self._changed:
             self._slots[name].data = self.originals[name] if self.streams else self.originals[name].to(self.device)
         self._changed, self._applied = {}, ()
         where = torch.device("cpu") if self.streams else self.device
-        self._changed = patched(self.originals, patches, target, where)
+        self._changed = patched(self.originals, patches, self._target, where) if known is None else known
         self._applied = keys
         for name, tensor in self._changed.items():
             self._slots[name].data = tensor

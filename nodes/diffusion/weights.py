@@ -82,14 +82,15 @@ class Weights(Provided):
         family = families.with_facts(families.family_named(source.family), dict(source.options))
         with ExitStack() as stack:
             approximate = stack.enter_context(self._approximate(source.family))
-            module = stack.enter_context(self._use(source, dtype, modules.load_unet, model.patches))
+            resident = stack.enter_context(self._dressed(source, dtype, modules.load_unet, model.patches))
             yield UNet(
-                module,
+                resident.module,
                 family,
                 self.device,
                 dtype,
                 approximate=approximate,
                 colours=lambda: self._colours_of(source, family),
+                wear=resident.wear,
             )
 
     @contextmanager
@@ -194,14 +195,22 @@ class Weights(Provided):
     def _use(
         self, source: Source, dtype: torch.dtype, load: Load, patches: Sequence[Patch] = ()
     ) -> Iterator[nn.Module]:
+        with self._dressed(source, dtype, load, patches) as resident:
+            yield resident.module
+
+    @contextmanager
+    def _dressed(
+        self, source: Source, dtype: torch.dtype, load: Load, patches: Sequence[Patch] = ()
+    ) -> Iterator[Resident]:
         wanted = [p for p in patches if isinstance(p, WeightPatch)]
         resident = self._acquire(source, dtype, load, tuple(p.key for p in wanted))
         try:
             with self._numbers(resident):
                 self._place(resident)
                 resident.apply(wanted, Target(source.part, source.family, resident.shapes(), resident.originals))
-                yield resident.module
+                yield resident
         finally:
+            resident.settle()
             self._release(resident)
 
     def _acquire(self, source: Source, dtype: torch.dtype, load: Load, keys: tuple[str, ...]) -> Resident:
