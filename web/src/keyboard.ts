@@ -1,9 +1,10 @@
 import { useEffect } from "react";
 import { boxOf } from "./model/edits";
-import { commandFor } from "./store/commands";
+
 import { abandonGesture, activeTab, currentGraph } from "./store/docs";
 import { useExec } from "./store/exec";
 import { goToNode } from "./store/focus";
+import { commandFor } from "./store/keys";
 import { cancel } from "./store/run";
 import { select, toast, useUi } from "./store/ui";
 

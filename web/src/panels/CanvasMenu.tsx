@@ -7,6 +7,7 @@ import { shapeOf } from "../model/shape";
 import { substitutes } from "../model/substitute";
 import { COLOURS, colourChosen, command, keyLabel, openSubgraph, replaceNode, runTo } from "../store/commands";
 import { activeTab, currentGraph, edit } from "../store/docs";
+import { keysNow } from "../store/keys";
 import { useUi } from "../store/ui";
 
 interface Item {
@@ -107,7 +108,7 @@ function Swatches({ onPick }: { onPick: () => void }) {
 
 const say = (id: string): Item => {
   const one = command(id);
-  return { label: one.label, keys: one.keys[0], run: one.run };
+  return { label: one.label, keys: keysNow(one)[0], run: one.run };
 };
 
 function nodeItems(id: string): readonly Item[] {

@@ -7,6 +7,7 @@ import { COMMANDS, keyLabel } from "../store/commands";
 import { edit } from "../store/docs";
 import { openSaved, openTemplate } from "../store/files";
 import { placeHere } from "../store/focus";
+import { keysNow } from "../store/keys";
 import { useLibrary } from "../store/library";
 import { select, useUi } from "../store/ui";
 
@@ -37,7 +38,7 @@ export default function Palette() {
       key: one.id,
       label: one.label,
       group: one.group,
-      keys: one.keys[0],
+      keys: keysNow(one)[0],
       run: one.run,
     }));
     const fromTemplates = templates.map((one) => ({

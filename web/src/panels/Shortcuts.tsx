@@ -1,7 +1,9 @@
 import { Dialog } from "radix-ui";
 import { useState } from "react";
+import { pressed } from "../model/keys";
 import { filterTexts } from "../model/search";
 import { COMMANDS, keyLabel } from "../store/commands";
+import { rebind, resetKeys, useKeysOf } from "../store/keys";
 import { useUi } from "../store/ui";
 
 const MOUSE: readonly (readonly [string, string])[] = [
@@ -10,6 +12,8 @@ const MOUSE: readonly (readonly [string, string])[] = [
   ["Drag a node onto a link", "Put it in"],
   ["Double-click a link", "Reroute"],
   ["Drag an input's end off", "Disconnect"],
+  ["Shake a node", "Take it out of its links"],
+  ["Alt while dragging", "Leave grid and guides alone"],
   ["Space or middle drag", "Pan"],
   ["Drag a number", "Change it; Shift finer, Ctrl coarser"],
   ["Ctrl+↑ / Ctrl+↓ in a prompt", "Weigh the selected words"],
@@ -21,16 +25,32 @@ const MOUSE: readonly (readonly [string, string])[] = [
 export default function Shortcuts() {
   const [text, setText] = useState("");
   const close = () => useUi.setState({ shortcuts: false });
+  const keysOf = useKeysOf();
+  const changed = useUi((state) => Object.keys(state.keys).length > 0);
+  const [waiting, setWaiting] = useState<string>();
   const found = filterTexts(
-    COMMANDS.filter((one) => one.keys.length),
+    COMMANDS.filter((one) => text || keysOf(one).length),
     text,
     (one) => one.label,
   );
+  const take = (event: React.KeyboardEvent) => {
+    if (waiting === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const keys = event.key === "Escape" ? undefined : pressed(event);
+    if (keys) rebind(waiting, keys);
+    if (keys || event.key === "Escape") setWaiting(undefined);
+  };
   return (
     <Dialog.Root open onOpenChange={close}>
       <Dialog.Portal>
         <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="dialog" aria-describedby={undefined}>
+        <Dialog.Content
+          className="dialog"
+          aria-describedby={undefined}
+          onKeyDown={take}
+          onEscapeKeyDown={(event) => waiting !== undefined && event.preventDefault()}
+        >
           <Dialog.Title>Keyboard and mouse</Dialog.Title>
           <input
             className="filter"
@@ -45,9 +65,19 @@ export default function Shortcuts() {
               <div key={one.id}>
                 <dt>{one.label}</dt>
                 <dd>
-                  {one.keys.map((keys) => (
-                    <kbd key={keys}>{keyLabel(keys)}</kbd>
-                  ))}
+                  <button
+                    type="button"
+                    className="rebind"
+                    title="Change the keys"
+                    aria-label={`Change the keys of ${one.label}`}
+                    onClick={() => setWaiting(one.id)}
+                    onBlur={() => setWaiting(undefined)}
+                  >
+                    {waiting === one.id
+                      ? "Press the keys"
+                      : keysOf(one).map((keys) => <kbd key={keys}>{keyLabel(keys)}</kbd>)}
+                    {waiting !== one.id && !keysOf(one).length && "none"}
+                  </button>
                 </dd>
               </div>
             ))}
@@ -59,6 +89,16 @@ export default function Shortcuts() {
                 </div>
               ))}
           </dl>
+          <footer>
+            {changed && (
+              <button type="button" className="quiet" onClick={resetKeys}>
+                Back to the usual keys
+              </button>
+            )}
+            <button type="button" className="run" onClick={close}>
+              Done
+            </button>
+          </footer>
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>

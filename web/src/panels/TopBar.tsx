@@ -1,9 +1,11 @@
 import { ChevronDown, Menu, Play, Plus, Square, X } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
 import { useEffect, useRef } from "react";
-import { type Command, command, keyLabel } from "../store/commands";
+import type { Command } from "../model/keys";
+import { command, keyLabel } from "../store/commands";
 import { closeTab, docOf, isDirty, newTab, renameTab, showTab, type Tab, useDocs } from "../store/docs";
 import { progressOf, useExec } from "../store/exec";
+import { useKeysOf } from "../store/keys";
 import { cancel, run } from "../store/run";
 import { select, toast, useUi } from "../store/ui";
 import { isMacKey } from "./keys";
@@ -61,10 +63,11 @@ function MainMenu() {
 }
 
 function MenuCommand({ command: one }: { command: Command }) {
+  const [keys] = useKeysOf()(one);
   return (
     <DropdownMenu.Item onSelect={one.run}>
       {one.label}
-      {one.keys[0] && <kbd>{keyLabel(one.keys[0])}</kbd>}
+      {keys && <kbd>{keyLabel(keys)}</kbd>}
     </DropdownMenu.Item>
   );
 }

@@ -16,6 +16,7 @@ import {
   unwrapSubgraph,
   wrapInSubgraph,
 } from "../model/edits";
+import type { Command } from "../model/keys";
 import { dotsToNodes, removeDots } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
 import { substitute } from "../model/substitute";
@@ -26,15 +27,6 @@ import { fitView, motion, openSearch, placeHere, theFlow } from "./focus";
 import { loadCatalogue, useLibrary } from "./library";
 import { cancel, run } from "./run";
 import { report, select, toast, togglePanel, useUi } from "./ui";
-
-export interface Command {
-  readonly id: string;
-  readonly label: string;
-  readonly group: "Run" | "Edit" | "Node" | "View" | "File";
-  /** Keys as `Mod+Shift+G`; Mod is Ctrl, or Cmd on a Mac. */
-  readonly keys: readonly string[];
-  readonly run: () => void;
-}
 
 const chosen = (): readonly NodeId[] =>
   [...useUi.getState().selection].filter((id) => currentGraph().graph.nodes.has(id));
@@ -444,15 +436,6 @@ export function keyLabel(keys: string): string {
     .split(/\+(?=.)/)
     .map((key) => (key === "Mod" ? (isMac ? "⌘" : "Ctrl") : (names[key] ?? key)))
     .join(isMac ? "" : "+");
-}
-
-/** The command that a key press asks for, if any. */
-export function commandFor(event: KeyboardEvent): Command | undefined {
-  const mod = event.ctrlKey || event.metaKey;
-  const key = event.key.length === 1 ? event.key.toUpperCase() : event.key;
-  const shifted = event.shiftKey && (event.key.length > 1 || /[a-z]/i.test(event.key));
-  const pressed = [mod && "Mod", event.altKey && "Alt", shifted && "Shift", key].filter(Boolean).join("+");
-  return COMMANDS.find((one) => one.keys.some((keys) => keys === pressed));
 }
 
 export const currentDoc = () => docOf(activeTab());

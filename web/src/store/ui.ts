@@ -3,6 +3,7 @@ import type { ImageRef } from "../api/rest";
 import type { NodeId } from "../model/document";
 import type { Point } from "../model/edits";
 import type { Guide } from "../model/guides";
+import type { ChosenKeys } from "../model/keys";
 
 export type LeftPanel = "outline" | "nodes" | "workflows" | "templates";
 export type RightPanel = "queue" | "gallery" | "form" | "inspector";
@@ -89,8 +90,7 @@ interface Ui {
   readonly free: boolean;
   /** Lines that what is dragged lies along. */
   readonly guides: readonly Guide[];
-  /** Keys that the person has given to commands, by the command's id. */
-  readonly keys: Readonly<Record<string, readonly string[]>>;
+  readonly keys: ChosenKeys;
 }
 
 const KEPT = "sfumato.settings";
