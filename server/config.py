@@ -39,7 +39,10 @@ class Settings:
     hosts: tuple[str, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    multi_user: bool = False
     allow_downloads: bool = False
+    download_hosts: tuple[str, ...] = ()
+    max_download_gib: float = 64.0
     max_upload_mib: float = 100.0
     worker_memory_gib: float = 0.0
 
@@ -162,7 +165,10 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "hosts": _texts,
     "tls_cert": _path,
     "tls_key": _path,
+    "multi_user": _truth,
     "allow_downloads": _truth,
+    "download_hosts": _texts,
+    "max_download_gib": _amount,
     "max_upload_mib": _amount,
     "worker_memory_gib": _amount,
 }

@@ -21,11 +21,14 @@ from aiohttp import web
 from nodes.define import NodeError
 from nodes.folders import Folders
 from server.api import system
+from server.api.accounts import Accounts
 from server.api.application import exists_in, make_app
 from server.api.book import Book
+from server.api.downloads import HOSTS, Downloads
 from server.api.hub import Hub
 from server.api.keys import Parts
 from server.api.leftovers import sweep
+from server.api.logs import LogTail
 from server.api.security import Door, is_loopback, this_machine
 from server.assets import web_folder, workflows_folder
 from server.config import GIB, Settings
@@ -64,7 +67,10 @@ class Serving:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     custom_nodes: bool = False
+    multi_user: bool = False
     allow_downloads: bool = False
+    download_hosts: tuple[str, ...] = HOSTS
+    max_download_bytes: int = 64 << 30
     max_upload_bytes: int = 100 << 20
     worker_memory_bytes: int = 0
     worker_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -88,7 +94,10 @@ def serve(settings: Settings) -> int:
             tls_cert=settings.tls_cert,
             tls_key=settings.tls_key,
             custom_nodes=settings.custom_nodes,
+            multi_user=settings.multi_user,
             allow_downloads=settings.allow_downloads,
+            download_hosts=settings.download_hosts or HOSTS,
+            max_download_bytes=int(settings.max_download_gib * GIB),
             max_upload_bytes=int(settings.max_upload_mib * MIB),
             worker_memory_bytes=int(settings.worker_memory_gib * GIB),
             worker_options={
@@ -142,7 +151,15 @@ def make_parts(serving: Serving, folders: Folders) -> Parts:
         web=serving.web,
         workflows=serving.workflows,
         max_upload_bytes=serving.max_upload_bytes,
-        allow_downloads=serving.allow_downloads,
+        downloads=Downloads(
+            folders,
+            serving.allow_downloads,
+            hosts=serving.download_hosts,
+            max_bytes=serving.max_download_bytes,
+            tell=hub.downloaded,
+        ),
+        accounts=Accounts(folders.user, several=serving.multi_user),
+        logs=LogTail(hub.logged),
     )
 
 
@@ -163,8 +180,10 @@ async def _served(serving: Serving) -> AsyncGenerator[str]:
     began = time.time()
     swept: asyncio.Future[int] | None = None
     runner: web.AppRunner | None = None
+    root, tail = logging.getLogger(), None
     try:
         parts = make_parts(serving, folders)
+        root.addHandler(tail := parts.logs)
         runner = web.AppRunner(make_app(parts), access_log=None, shutdown_timeout=1.0, handle_signals=False)
         await _begin(runner)
         port = await _listen(runner, serving)
@@ -175,6 +194,8 @@ async def _served(serving: Serving) -> AsyncGenerator[str]:
     finally:
         if runner is not None:
             await runner.cleanup()
+        if tail is not None:
+            root.removeHandler(tail)
         if swept is not None:
             await swept
         alone.release()

@@ -8,7 +8,21 @@ from aiohttp import web
 
 from nodes.define import Saved
 from nodes.folders import Folders
-from server.api import files, jobs, models, nodes, openapi, prompt, sockets, system, users, workflows
+from server.api import (
+    accounts,
+    fetching,
+    files,
+    internal,
+    jobs,
+    models,
+    nodes,
+    openapi,
+    prompt,
+    sockets,
+    system,
+    users,
+    workflows,
+)
 from server.api.errors import errors
 from server.api.keys import PARTS, Parts
 from server.api.routes import Route, add_routes
@@ -23,7 +37,10 @@ OPEN_ROUTES: tuple[Route, ...] = (
     *nodes.ROUTES,
     *files.ROUTES,
     *models.ROUTES,
+    *accounts.ROUTES,
     *users.ROUTES,
+    *fetching.ROUTES,
+    *internal.ROUTES,
     *system.ROUTES,
     *sockets.ROUTES,
 )
@@ -59,4 +76,5 @@ async def _say_goodbye(app: web.Application) -> None:
 
 
 async def _stop(app: web.Application) -> None:
+    await app[PARTS].downloads.close()
     await app[PARTS].queue.close()

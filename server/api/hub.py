@@ -53,6 +53,7 @@ class Client:
     timer: asyncio.TimerHandle | None = None
     sent_at: float = 0.0
     replaying: list[tuple[int, str]] | None = None
+    logs: bool = False
     gone: bool = False
 
     def say(self, message: str | bytes) -> None:
@@ -125,6 +126,7 @@ class Hub:
         self._clients: set[Client] = set()
         self._newest: dict[str, Client] = {}
         self._catalogued = catalogued
+        self._awaited: dict[str, asyncio.Event] = {}
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -133,6 +135,8 @@ class Hub:
 
     def happened(self, event: Logged) -> None:
         """Tell the client whose job it is; progress of nobody's job goes to all."""
+        if (awaited := self._awaited.pop(event.job, None)) is not None:
+            awaited.set()
         match event.type:
             case "progress_state":
                 for client in self._listeners(event.client):
@@ -158,6 +162,9 @@ class Hub:
 
     def changed(self) -> None:
         """Tell all how many jobs remain."""
+        for awaited in self._awaited.values():
+            awaited.set()
+        self._awaited.clear()
         message = self._status()
         for client in list(self._clients):
             client.say(message)
@@ -165,6 +172,27 @@ class Hub:
     def catalogued(self, catalogue: Catalogue) -> None:
         """Hand on what a worker says of its nodes."""
         self._catalogued(catalogue)
+
+    def follow_logs(self, client_id: str, *, follow: bool) -> bool:
+        """Tell a client of new lines of the log, or no more. False when no such client is connected."""
+        client = self._newest.get(client_id)
+        if client is not None:
+            client.logs = follow
+        return client is not None
+
+    def logged(self, said: Json) -> None:
+        """Tell the clients that follow the log of new lines."""
+        for client in [each for each in self._clients if each.logs]:
+            client.say(_message("logs", said))
+
+    def news_of(self, job: str) -> asyncio.Event:
+        """Is set when something happens to a job, or the queue changes."""
+        return self._awaited.setdefault(job, asyncio.Event())
+
+    def downloaded(self, state: Json) -> None:
+        """Tell all how far a download has come."""
+        for client in list(self._clients):
+            client.say(_message("download", state))
 
     def _listeners(self, owner: str | None) -> list[Client]:
         if owner is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 from aiohttp import web
@@ -11,7 +13,7 @@ from server.api import shapes
 from server.api.answers import answer, json_object, number, optional_object, refuse, text_list
 from server.api.keys import parts
 from server.api.routes import Route
-from server.jobs.model import Job, State
+from server.jobs.model import Job, Logged, State
 from server.jobs.narrate import parent_of
 from server.jobs.store import Query
 
@@ -26,6 +28,7 @@ _STATUS: Mapping[State, str] = {
 _STATES: Mapping[str, tuple[State, ...]] = {
     status: tuple(state for state, name in _STATUS.items() if name == status) for status in _STATUS.values()
 }
+_MAX_WAIT_S = 60
 _MEDIA = frozenset({"images", "gifs", "video", "audio", "3d"})
 
 
@@ -106,21 +109,41 @@ async def get_jobs(request: web.Request) -> web.Response:
 
 
 async def get_job(request: web.Request) -> web.Response:
-    """One job, with its outputs and its attempts. 404 says that there is none of this id."""
-    store = parts(request).queue.store
-    job = await store.job(request.match_info["id"])
+    """One job, with its outputs and its attempts. 404 says that there is none of this id.
+
+    With `wait`, a job that has not ended is answered for when it has, or after so many seconds.
+    """
+    queue, job_id = parts(request).queue, request.match_info["id"]
+
+    async def has_ended() -> bool:
+        job = None if queue.find(job_id) is not None else await queue.store.job(job_id)
+        return queue.find(job_id) is None and (job is None or job.state.ended)
+
+    await _until(request, job_id, has_ended)
+    job = await queue.store.job(job_id)
     if job is None:
         return answer({"error": "Job not found"}, 404)
-    return answer({**_job(job), **_details(job), "attempts": await store.attempts(job.id)})
+    if not job.state.ended and (live := queue.find(job.id)) is not None:
+        job = live  # its start may not be written yet
+    return answer({**_job(job), **_details(job), "attempts": await queue.store.attempts(job.id)})
 
 
 async def get_job_events(request: web.Request) -> web.Response:
-    """What happened to a job after an event's number, as the socket would have told it."""
+    """What happened to a job after an event's number, as the socket would have told it.
+
+    With `wait`, the answer comes when there is something to tell, or after so many seconds.
+    """
     store = parts(request).queue.store
-    job_id = request.match_info["id"]
+    job_id, since = request.match_info["id"], number(request, "since", 0)
     if await store.job(job_id) is None:
         return answer({"error": "Job not found"}, 404)
-    events = await store.events(since=number(request, "since", 0), job=job_id)
+    events: list[Logged] = []
+
+    async def has_news() -> bool:
+        events[:] = await store.events(since=since, job=job_id)
+        return bool(events)
+
+    await _until(request, job_id, has_news)
     return answer({"events": [{"seq": e.seq, "type": e.type, "data": e.data} for e in events]})
 
 
@@ -149,6 +172,19 @@ async def post_resume(request: web.Request) -> web.Response:
     """Start jobs again."""
     await parts(request).queue.resume()
     return answer({"paused": parts(request).queue.paused})
+
+
+async def _until(request: web.Request, job: str, holds: Callable[[], Awaitable[bool]]) -> None:
+    """Return once it holds, or after the seconds that the request is ready to wait."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + min(number(request, "wait", 0), _MAX_WAIT_S)
+    while True:
+        news = parts(request).hub.news_of(job)
+        left = due - loop.time()
+        if await holds() or left <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), left)
 
 
 def _item(job: Job) -> list[Any]:
@@ -251,7 +287,7 @@ ROUTES = (
     Route("GET", "/history/{id}", get_history_entry, gives=dict[str, shapes.HistoryEntry]),
     Route("POST", "/history", post_history, takes=shapes.QueueEdit),
     Route("GET", "/api/jobs", get_jobs, query=shapes.JobsQuery, gives=shapes.JobPage, twin=False),
-    Route("GET", "/api/jobs/{id}", get_job, gives=shapes.JobInfo, twin=False),
+    Route("GET", "/api/jobs/{id}", get_job, query=shapes.WaitQuery, gives=shapes.JobInfo, twin=False),
     Route("GET", "/api/jobs/{id}/events", get_job_events, query=shapes.SinceQuery, gives=shapes.EventList, twin=False),
     Route("POST", "/api/jobs/{id}/cancel", post_job_cancel, gives=shapes.Cancelled, twin=False),
     Route("POST", "/api/jobs/{id}/move", post_job_move, takes=shapes.MoveBody, gives=shapes.Moved, twin=False),

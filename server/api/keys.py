@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nodes.folders import Folders
+    from server.api.accounts import Accounts
     from server.api.book import Book
+    from server.api.downloads import Downloads
     from server.api.hub import Hub
+    from server.api.logs import LogTail
     from server.api.security import Door
     from server.jobs.queue import Queue
 
@@ -34,8 +37,9 @@ class Parts:
     web: Path
     workflows: Path
     max_upload_bytes: int
-    allow_downloads: bool = False
-    argv: tuple[str, ...] = ()
+    downloads: Downloads
+    accounts: Accounts
+    logs: LogTail
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     started: float = field(default_factory=time.monotonic)
 

@@ -50,7 +50,7 @@ async def get_roots(request: web.Request) -> web.Response:
     folders = parts(request).folders
     return answer(
         [
-            {"name": name, "folders": [_shown(folders, root) for root in folders.roots(name)]}
+            {"name": name, "folders": [shown_root(folders, root) for root in folders.roots(name)]}
             for name in MODEL_FOLDERS
             if name not in _HIDDEN
         ]
@@ -75,14 +75,18 @@ async def get_preview(request: web.Request) -> web.Response:
     return web.Response(body=await asyncio.to_thread(pictures.small, beside), content_type="image/webp")
 
 
-def _kind(request: web.Request) -> str:
-    kind = request.match_info["folder"]
+def known_kind(kind: str) -> str:
+    """The name of a model folder, as it is. Refuses another word."""
     if ALIASES.get(kind, kind) not in MODEL_FOLDERS:
         refuse(404, f"{kind[:80]!r} is no model folder.", type="not_found")
     return kind
 
 
-def _shown(folders: Folders, root: Path) -> str:
+def _kind(request: web.Request) -> str:
+    return known_kind(request.match_info["folder"])
+
+
+def shown_root(folders: Folders, root: Path) -> str:
     """A folder as clients need to tell it from others: nothing above the base folder is told."""
     return root.relative_to(folders.base).as_posix() if root.is_relative_to(folders.base) else root.name
 

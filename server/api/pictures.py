@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import struct
 import warnings
 from collections.abc import Generator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.api.answers import Refused
+from server.api.safetensors import MAX_HEADER_BYTES, read_header
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,7 +39,7 @@ def kind_of(head: bytes) -> str:
             return mime
     if len(head) > 9 and head[8:9] == b"{":
         (length,) = struct.unpack("<Q", head[:8])
-        return "safetensors" if length <= 100_000_000 else ""
+        return "safetensors" if length <= MAX_HEADER_BYTES else ""
     return ""
 
 
@@ -48,7 +48,8 @@ def check_upload(path: Path, name: str) -> None:
     with path.open("rb") as file:
         kind = kind_of(file.read(32))
     if kind == "safetensors":
-        _check_safetensors(path, name)
+        if read_header(path) is None:
+            raise Refused(400, f"{name[:80]!r} is a damaged safetensors file.", "no_picture")
     elif kind:
         with opened(path, name) as picture:
             picture.verify()
@@ -131,28 +132,8 @@ def small(path: Path, side: int = 256) -> bytes:
 
 def safetensors_metadata(path: Path) -> dict[str, str] | None:
     """The texts in a safetensors file's header, or None when it is no such file."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(100_000_000, path.stat().st_size - 8):
-                return None
-            header: object = json.loads(file.read(length))
-    except (OSError, ValueError, struct.error, RecursionError):
-        return None
-    found: object = header.get("__metadata__") if isinstance(header, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    found: object = (read_header(path) or {}).get("__metadata__")
     return found if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType]
-
-
-def _check_safetensors(path: Path, name: str) -> None:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        try:
-            header: object = json.loads(file.read(length)) if length <= size - 8 else None
-        except (ValueError, RecursionError):
-            header = None
-    if not isinstance(header, dict):
-        raise Refused(400, f"{name[:80]!r} is a damaged safetensors file.", "no_picture")
 
 
 def _saved(picture: Image, form: str, quality: int = 90) -> bytes:

@@ -205,10 +205,17 @@ class JobPage(TypedDict):
     pagination: Pagination
 
 
+class WaitQuery(TypedDict, total=False):
+    """How many seconds, at most 60, the answer may take."""
+
+    wait: int
+
+
 class SinceQuery(TypedDict, total=False):
-    """The number of the last event that was seen."""
+    """The number of the last event that was seen, and how many seconds, at most 60, the answer may take."""
 
     since: int
+    wait: int
 
 
 class LoggedEvent(TypedDict):
@@ -313,7 +320,65 @@ class Users(TypedDict):
     """Where settings are kept."""
 
     storage: str
-    migrated: bool
+    migrated: NotRequired[bool]
+    users: NotRequired[dict[str, str]]
+
+
+class NewUser(TypedDict):
+    """The name of a user to make."""
+
+    username: str
+
+
+class LogLine(TypedDict):
+    """A line of the log: when, and what."""
+
+    t: str
+    m: str
+
+
+class LogSize(TypedDict):
+    """The terminal that lines are made for."""
+
+    cols: int
+    rows: int
+
+
+class Logs(TypedDict):
+    """The last lines of the log."""
+
+    entries: list[LogLine]
+    size: LogSize
+
+
+class FollowLogs(TypedDict):
+    """Whose socket is told of new lines, or no more."""
+
+    clientId: str
+    enabled: bool
+
+
+class DownloadBody(TypedDict):
+    """A model file: where it is, the model folder it belongs in, its name there, and its SHA-256 if that is known."""
+
+    url: str
+    directory: str
+    name: str
+    hash: NotRequired[str]
+    hash_type: NotRequired[str]
+
+
+class DownloadState(TypedDict):
+    """How far a download has come; `total` is null while it is not known."""
+
+    id: str
+    url: str
+    directory: str
+    name: str
+    state: Literal["running", "done", "failed", "cancelled"]
+    bytes: int
+    total: int | None
+    error: str
 
 
 class UserDataQuery(TypedDict, total=False):

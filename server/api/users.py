@@ -1,4 +1,4 @@
-"""Settings and saved workflows, of the one user there is."""
+"""Settings and saved workflows of a user."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ from server.api.routes import Route
 _SETTINGS = "comfy.settings.json"
 
 
-async def get_users(request: web.Request) -> web.Response:  # noqa: ARG001
-    """Where settings are kept: with the server, for one user."""
-    return answer({"storage": "server", "migrated": True})
-
-
 async def get_settings(request: web.Request) -> web.Response:
     """Every setting."""
     return answer(await asyncio.to_thread(_read_settings, _root(request)))
@@ -39,14 +34,12 @@ async def get_setting(request: web.Request) -> web.Response:
 
 async def post_settings(request: web.Request) -> web.Response:
     """Set some settings; the others stay."""
-    await asyncio.to_thread(_change_settings, _root(request), await json_object(request))
-    return web.Response()
+    return await _changed(request, await json_object(request))
 
 
 async def post_setting(request: web.Request) -> web.Response:
     """Set one setting."""
-    await asyncio.to_thread(_change_settings, _root(request), {request.match_info["id"]: await json_body(request)})
-    return web.Response()
+    return await _changed(request, {request.match_info["id"]: await json_body(request)})
 
 
 async def list_files(request: web.Request) -> web.Response:
@@ -111,8 +104,14 @@ async def move_file(request: web.Request) -> web.Response:
     return _written(request, target)
 
 
+async def _changed(request: web.Request, changes: dict[str, Any]) -> web.Response:
+    async with parts(request).writing:
+        await asyncio.to_thread(_change_settings, _root(request), changes)
+    return web.Response()
+
+
 def _root(request: web.Request) -> Path:
-    return parts(request).folders.user / "default"
+    return parts(request).accounts.root(request)
 
 
 def _path(request: web.Request, name: str) -> Path:
@@ -194,7 +193,6 @@ def _tree(folder: Path, root: Path) -> list[dict[str, Any]]:
 
 
 ROUTES = (
-    Route("GET", "/users", get_users, gives=shapes.Users),
     Route("GET", "/settings", get_settings, gives=dict[str, Any]),
     Route("GET", "/settings/{id}", get_setting, gives=Any),
     Route("POST", "/settings", post_settings, takes=dict[str, Any]),

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +65,7 @@ class Running:
     url: str = ""
     log: list[str] = field(default_factory=list[str])
     process: subprocess.Popen[str] | None = None
+    _more: threading.Condition = field(default_factory=threading.Condition)
 
     def start(self) -> Running:
         """Start it, and wait until it listens."""
@@ -97,7 +97,9 @@ class Running:
 
     def _read(self, lines: Any) -> None:
         for line in lines:
-            self.log.append(line.rstrip())
+            with self._more:
+                self.log.append(line.rstrip())
+                self._more.notify_all()
 
     @property
     def origin(self) -> str:
@@ -142,7 +144,7 @@ class Running:
     ) -> Reply:
         """A request as it is given: nothing of the path is put right."""
         parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=90)
         sent = dict(headers or {})
         data = body
         if body is not None and not isinstance(body, bytes):
@@ -176,19 +178,28 @@ class Running:
         """The id of a new job."""
         return str(self.post("/prompt", {"prompt": prompt, **rest})["prompt_id"])
 
-    def ended(self, job: str, within_s: float = 60) -> dict[str, Any]:
+    def ended(self, job: str, within_s: int = 60) -> dict[str, Any]:
         """The job, once it has ended."""
-        return self.until(f"/api/jobs/{job}", lambda j: j["status"] not in ("pending", "in_progress"), within_s)
+        found = self.get(f"/api/jobs/{job}?wait={within_s}")
+        assert found["status"] not in ("pending", "in_progress"), (found, self.log[-10:])
+        return found
 
-    def until(self, path: str, holds: Any, within_s: float = 60) -> Any:
-        """What a GET gives, once something holds of it."""
-        limit = time.monotonic() + within_s
+    def happened(self, job: str, type: str, node: str | None = None, since: int = 0) -> list[dict[str, Any]]:
+        """The job's events after `since`, up to the first of this type, and of this node if one is named."""
+        heard: list[dict[str, Any]] = []
         while True:
-            found = self.get(path)
-            if holds(found):
-                return found
-            assert time.monotonic() < limit, (path, found, self.log[-10:])
-            time.sleep(0.02)
+            new = self.get(f"/api/jobs/{job}/events?since={since}&wait=50")["events"]
+            assert new, (heard, self.log[-10:])
+            for event in new:
+                heard.append(event)
+                since = event["seq"]
+                if event["type"] == type and node in (None, event["data"].get("node")):
+                    return heard
+
+    def logged(self, text: str, within_s: float = 60) -> None:
+        """Return once a line of the log has this text in it."""
+        with self._more:
+            assert self._more.wait_for(lambda: any(text in line for line in self.log), within_s), self.log[-10:]
 
     def outputs(self) -> list[str]:
         """The files in the output folder."""

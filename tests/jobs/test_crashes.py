@@ -166,16 +166,13 @@ def test_a_job_goes_on_where_it_was(tmp_path: Path) -> None:
     }
     server = Running(prepare(tmp_path), {"custom_nodes": True}).start()
     job = server.submit(prompt)
-    server.until(f"/api/jobs/{job}/events", lambda said: any(e["data"].get("node") == "4" for e in said["events"]))
+    server.happened(job, "executing", node="4")
     server.kill()
     server = Running(tmp_path, {"custom_nodes": True}).start()
     try:
         last = server.get(f"/api/jobs/{job}/events")["events"][-1]["seq"]
-        said = server.until(
-            f"/api/jobs/{job}/events?since={last}",
-            lambda said: any(e["type"] == "executing" for e in said["events"]),
-        )
-        cached = next(e["data"]["nodes"] for e in said["events"] if e["type"] == "execution_cached")
+        said = server.happened(job, "executing", since=last)
+        cached = next(event["data"]["nodes"] for event in said if event["type"] == "execution_cached")
         assert "2" in cached
         assert server.get(f"/api/jobs/{job}")["attempt"] == 2
         server.post("/interrupt")
@@ -191,7 +188,7 @@ def test_ctrl_c_puts_back_what_runs_and_ends_in_seconds(tmp_path: Path) -> None:
         | {"w": {"class_type": "ToyWait", "inputs": {"value": ["4", 0], "seconds": 30}}}
         | {"show": {"class_type": "ToyShow", "inputs": {"value": ["w", 0]}}}
     )
-    server.until(f"/api/jobs/{job}/events", lambda said: any(e["data"].get("node") == "w" for e in said["events"]))
+    server.happened(job, "executing", node="w")
     began = time.monotonic()
     assert server.stop() == 0
     assert time.monotonic() - began < 15
@@ -207,7 +204,7 @@ def test_ctrl_c_puts_back_what_runs_and_ends_in_seconds(tmp_path: Path) -> None:
 
 def test_a_server_that_keeps_dying_comes_up_paused(tmp_path: Path) -> None:
     prepare(tmp_path)
-    job = ""
+    job, last = "", 0
     for _ in range(3):
         server = Running(tmp_path, {"custom_nodes": True}).start()
         job = job or server.submit(
@@ -215,7 +212,8 @@ def test_a_server_that_keeps_dying_comes_up_paused(tmp_path: Path) -> None:
             | {"w": {"class_type": "ToyWait", "inputs": {"value": ["4", 0], "seconds": 60}}}
             | {"show": {"class_type": "ToyShow", "inputs": {"value": ["w", 0]}}}
         )
-        server.until(f"/api/jobs/{job}", lambda j: j["status"] == "in_progress")
+        server.happened(job, "execution_start", since=last)
+        last = server.get(f"/api/jobs/{job}/events")["events"][-1]["seq"]
         server.kill()
     server = Running(tmp_path, {"custom_nodes": True}).start()
     try:

@@ -6,7 +6,6 @@ A limit on the size of files stands in for the full disk: the system refuses rea
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,9 +75,9 @@ def test_a_write_that_cannot_be_is_refused_and_later_taken(server: Running, site
 
 def test_the_start_and_the_end_of_a_job_wait_for_room(server: Running) -> None:
     job = server.submit(through("ToyWait", seconds=0.5, steps=50))
-    server.until(f"/api/jobs/{job}", lambda j: j["status"] == "in_progress")
+    server.happened(job, "execution_start")
     with full(server.pid):
-        wait_for(lambda: any("cannot be recorded yet" in line for line in server.log))
+        server.logged("cannot be recorded yet")
         assert server.get(f"/api/jobs/{job}")["state"] == "running"
         assert server.get("/prompt")["exec_info"]["queue_remaining"] == 1
     assert server.ended(job)["state"] == "done"
@@ -114,7 +113,7 @@ def test_an_output_that_is_gone_is_not_reported_done(server: Running) -> None:
     prompt["3"] = {"class_type": "ToyWait", "inputs": {"value": ["1", 0], "seconds": 60, "steps": 600}}
     prompt["4"] = {"class_type": "ToyShow", "inputs": {"value": ["3", 0]}}
     job = server.submit(prompt)
-    server.until("/queue", lambda _: server.outputs() == ["gone_00001_.txt"])
+    server.happened(job, "executed", node="2")
     (server.base / "output" / "gone_00001_.txt").unlink()
     server.post("/interrupt")
     assert server.ended(job)["state"] == "cancelled"
@@ -127,10 +126,3 @@ def test_a_folder_that_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(RuntimeError, match="cannot be used as base folder"):
         Running(tmp_path, {"base": str(tmp_path / "file"), "web": str(tmp_path)}).start()
-
-
-def wait_for(holds: Any, within_s: float = 30) -> None:
-    limit = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
