@@ -12,9 +12,8 @@ from typing import cast
 import numpy as np
 from transformers import CLIPTokenizer
 
-from nodes.starter.captions import caption
 from nodes.starter.networks import save_tokenizer
-from nodes.starter.scenes import random_scene
+from nodes.starter.world import drawings
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = (
@@ -53,8 +52,8 @@ def _byte_symbols() -> Mapping[int, str]:
 def _words(captions: int) -> dict[Word, int]:
     rng = np.random.default_rng(1)
     counts: Counter[str] = Counter()
-    for _ in range(captions):
-        counts.update(re.findall(r"[a-z]+|[0-9]|[^\sa-z0-9]+", caption(rng, random_scene(rng))))
+    for caption in drawings(rng, captions).captions:
+        counts.update(re.findall(r"[a-z]+|[0-9]|[^\sa-z0-9]+", caption))
     counts.update(dict.fromkeys(_WORDS.split(), 30))
     return {(*word[:-1], f"{word[-1]}</w>"): count for word, count in counts.items()}
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nodes.starter.scenes import CENTER, Scene, Thing, pick
+from nodes.starter.scenes import CENTER, THREE, Scene, Thing, pick
 
 BETWEEN: Mapping[str, str] = {
     "above": "above",
@@ -26,8 +26,10 @@ _OPENINGS = ("a picture of ", "an illustration of ", "a drawing of ")
 
 def caption(rng: np.random.Generator, scene: Scene) -> str:
     """One of many ways to ask for a scene; now and then it says less than all of it."""
+    if len(scene.things) == 1 and rng.random() < 0.04:
+        return _short(rng, scene.things[0])
     says_background = rng.random() >= 0.05
-    body = _two(rng, scene) if scene.relation else _one(rng, scene)
+    body = _three(rng, scene) if scene.relation in THREE else _two(rng, scene) if scene.relation else _one(rng, scene)
     text = body
     if says_background:
         ground = with_article(scene.background)
@@ -47,7 +49,10 @@ def caption(rng: np.random.Generator, scene: Scene) -> str:
 def full_caption(scene: Scene) -> str:
     """The plain sentence that states every fact of a scene."""
     things = [f"{with_article(_named(thing))}" for thing in scene.things]
-    body = f" {BETWEEN[scene.relation]} ".join(things) if scene.relation else f"{things[0]} {scene.place}"
+    if scene.relation in THREE:
+        body = _listed([f"{thing} {place}" for thing, place in zip(things, THREE[scene.relation], strict=True)])
+    else:
+        body = f" {BETWEEN[scene.relation]} ".join(things) if scene.relation else f"{things[0]} {scene.place}"
     return f"{body} on {with_article(scene.background)} background"
 
 
@@ -78,6 +83,24 @@ def _two(rng: np.random.Generator, scene: Scene) -> str:
     if relation in ("left", "right") and rng.random() < 0.2:
         between = f"{relation} of"
     return f"{one} {between} {other}"
+
+
+def _three(rng: np.random.Generator, scene: Scene) -> str:
+    things = [with_article(_named(thing)) for thing in scene.things]
+    if rng.random() < 0.2:
+        order = "from left to right" if scene.relation == "row" else "from top to bottom"
+        return f"{_listed(things)} {order}"
+    middle = pick(rng, (CENTER, "in the middle"))
+    places = [middle if place == CENTER else place for place in THREE[scene.relation]]
+    return _listed([f"{things[i]} {places[i]}" for i in (rng.permutation(3) if rng.random() < 0.5 else range(3))])
+
+
+def _short(rng: np.random.Generator, thing: Thing) -> str:
+    return pick(rng, (thing.shape, _named(thing), with_article(thing.shape), with_article(_named(thing))))
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _named(thing: Thing) -> str:

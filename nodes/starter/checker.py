@@ -5,7 +5,7 @@ It needs no network and no torch, so any test may ask what a picture means.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,6 +28,7 @@ from nodes.starter.scenes import (
     draw,
 )
 
+SHAPES_AND_NEW = (*SHAPES, "heart")
 _FRAME = 4
 """Width of the border in which only background is expected, in pixels of a 128-pixel picture."""
 _APART = 48.0
@@ -77,13 +78,13 @@ class Scores:
         return self.background and self.count and self.color and self.shape and self.place
 
 
-def describe(image: Pixels) -> Seen:
-    """What an RGB picture [H, W, 3] shows, whatever its size."""
+def describe(image: Pixels, shapes: Sequence[str] = SHAPES) -> Seen:
+    """What an RGB picture [H, W, 3] shows, whatever its size; a thing is called by one of the given shapes."""
     if image.shape[:2] != (SIZE, SIZE):
         image = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
     ground = _border_color(image)
     apart = np.linalg.norm(image.astype(np.float32) - ground, axis=2) > _APART
-    return Seen(_nearest(ground, BACKGROUNDS), _things(image, apart))
+    return Seen(_nearest(ground, BACKGROUNDS), _things(image, apart, tuple(shapes)))
 
 
 def matches(seen: Seen, facts: Facts) -> Scores:
@@ -113,23 +114,23 @@ def _nearest(color: NDArray[np.float32], palette: Mapping[str, Rgb]) -> str:
     return min(palette, key=lambda name: float(np.linalg.norm(color - np.array(palette[name], np.float32))))
 
 
-def _things(image: Pixels, apart: NDArray[np.bool_]) -> tuple[SeenThing, ...]:
+def _things(image: Pixels, apart: NDArray[np.bool_], shapes: tuple[str, ...]) -> tuple[SeenThing, ...]:
     mask = cv2.morphologyEx(apart.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     found = [
-        _thing(image, np.asarray(labels == label), stats[label])
+        _thing(image, np.asarray(labels == label), stats[label], shapes)
         for label in range(1, count)
         if stats[label][cv2.CC_STAT_AREA] >= _SMALLEST
     ]
     return tuple(sorted(found, key=lambda thing: -thing.area))
 
 
-def _thing(image: Pixels, mask: NDArray[np.bool_], stats: NDArray[np.int32]) -> SeenThing:
+def _thing(image: Pixels, mask: NDArray[np.bool_], stats: NDArray[np.int32], shapes: tuple[str, ...]) -> SeenThing:
     x, y, width, height, area = (int(value) for value in stats)
     inner = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     color = np.median(image[inner if inner.sum() > 20 else mask], axis=0).astype(np.float32)
     cut = _normal(mask[y : y + height, x : x + width])
-    fits = {shape: max(_overlap(cut, one) for one in templates) for shape, templates in _templates().items()}
+    fits = {shape: max(_overlap(cut, one) for one in templates) for shape, templates in _templates(shapes).items()}
     shape = max(fits, key=lambda name: fits[name])
     return SeenThing(_nearest(color, COLORS), shape, x + width / 2, y + height / 2, area, fits[shape])
 
@@ -141,9 +142,9 @@ def _normal(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 @cache
-def _templates() -> Mapping[str, tuple[NDArray[np.bool_], ...]]:
+def _templates(shapes: tuple[str, ...]) -> Mapping[str, tuple[NDArray[np.bool_], ...]]:
     """Masks of each shape: sharp, and with corners ever more rounded, as a person would still call it."""
-    return {shape: tuple(_template(shape, blur) for blur in _ROUNDINGS) for shape in SHAPES}
+    return {shape: tuple(_template(shape, blur) for blur in _ROUNDINGS) for shape in shapes}
 
 
 def _template(shape: str, blur: float) -> NDArray[np.bool_]:

@@ -149,7 +149,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         place = fresh / name
         place.mkdir(parents=True)
         config = part.config.to_dict() if name == "text_encoder" else dict(part.config)
-        _write_json(place / "config.json", _plain(config, type(part).__name__, name))
+        _write_json(place / "config.json", plain_config(config, type(part).__name__, name))
         half = {key: value.detach().half().cpu().contiguous() for key, value in part.state_dict().items()}
         save_file(half, place / f"{weights}.safetensors", metadata={"format": "pt"})
     save_tokenizer(bundle.tokenizer, fresh / "tokenizer")
@@ -189,8 +189,8 @@ def _floats(path: Path) -> dict[str, torch.Tensor]:
     return {key: value.float() for key, value in load_file(path).items()}
 
 
-def _plain(config: dict[str, Any], class_name: str, part: str) -> dict[str, Any]:
-    """A config without what belongs to this machine or to the moment of saving."""
+def plain_config(config: dict[str, Any], class_name: str, part: str) -> dict[str, Any]:
+    """A part's config without what belongs to this machine or to the moment of saving."""
     left_out = ("_name_or_path", "_use_default_values", "dtype", "torch_dtype")
     kept = {key: value for key, value in config.items() if key not in left_out}
     return kept | ({"architectures": [class_name]} if part == "text_encoder" else {"_class_name": class_name})

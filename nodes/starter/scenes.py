@@ -1,4 +1,4 @@
-"""The picture world: one or two flat shapes on a plain background, drawn in about a millisecond.
+"""The first picture world: one to three flat shapes on a plain background, drawn in about a millisecond.
 
 A `Scene` says exactly what is drawn; its `facts` say what a prompt asks for and a checker can see.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
@@ -51,6 +51,11 @@ PLACES: Mapping[str, tuple[int, int]] = {
 }
 RELATIONS = ("above", "below", "left", "right")
 """Where the first of two things is, seen from the second."""
+THREE: Mapping[str, tuple[str, str, str]] = {
+    "row": ("on the left", CENTER, "on the right"),
+    "column": ("at the top", CENTER, "at the bottom"),
+}
+"""How three things stand, with the place of each."""
 
 _TOO_ALIKE = tuple(
     frozenset(pair)
@@ -61,6 +66,8 @@ _TOO_ALIKE = tuple(
 )  # fmt: skip
 _RADIUS: Mapping[str, float] = {"small": 16, "": 26, "large": 40}
 _BIGGEST_OFF_CENTER = 32.0
+_HARD_TO_TELL = 130.0
+"""RGB distance from the background under which a color is hard to draw."""
 _SUPERSAMPLING = 2
 _FRACTION_BITS = 4
 T = TypeVar("T")
@@ -97,7 +104,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is drawn. `place` and `size` are the words for a lone thing, `relation` is for two."""
+    """Everything that is drawn. `place` and `size` are the words for a lone thing, `relation` is for two or three."""
 
     background: str
     things: tuple[Thing, ...]
@@ -108,8 +115,9 @@ class Scene:
     @property
     def facts(self) -> Facts:
         """What a full caption of this picture states."""
-        asked = tuple(Asked(thing.color, thing.shape, self.place or None) for thing in self.things)
-        return Facts(self.background, asked, self.relation or None)
+        places = THREE.get(self.relation, (self.place or None,) * len(self.things))
+        asked = tuple(Asked(thing.color, thing.shape, place) for thing, place in zip(self.things, places, strict=True))
+        return Facts(self.background, asked, self.relation if self.relation in RELATIONS else None)
 
 
 def held_out(color: str, shape: str, background: str) -> bool:
@@ -132,14 +140,34 @@ def random_scene(rng: np.random.Generator, *, held: bool = False, most_things: i
             return scene
 
 
-def draw(scene: Scene) -> Pixels:
-    """The picture of a scene: [128, 128, 3] RGB. The same scene gives the same bytes."""
-    k = _SUPERSAMPLING
-    canvas = np.empty((SIZE * k, SIZE * k, 3), np.uint8)
+def random_three(rng: np.random.Generator, *, held: bool = False) -> Scene:
+    """A scene of three things in a row or a column, of combinations for training or (`held`) kept from it."""
+    while True:
+        background, relation = pick(rng, tuple(BACKGROUNDS)), pick(rng, tuple(THREE))
+        scene = _three(rng, background, relation, held)
+        if scene is not None:
+            return scene
+
+
+def hard(scene: Scene) -> bool:
+    """Whether a thing's color is near its background's."""
+    ground = np.array(BACKGROUNDS[scene.background], float)
+    return any(np.linalg.norm(np.array(COLORS[thing.color]) - ground) < _HARD_TO_TELL for thing in scene.things)
+
+
+def draw(scene: Scene, width: int = SIZE, height: int = SIZE, enlarged: int = 1) -> Pixels:
+    """The picture of a scene: [height, width, 3] RGB. The same scene and size give the same bytes.
+
+    In a picture that is not square things stand at the same share of the way across, as large as in a square one.
+    `enlarged` gives the same picture with so many times the pixels on each side.
+    """
+    k = max(_SUPERSAMPLING, enlarged)
+    canvas = np.empty((height * k, width * k, 3), np.uint8)
     canvas[:] = BACKGROUNDS[scene.background]
     for thing in scene.things:
-        _draw_thing(canvas, thing, k)
-    return np.asarray(cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+        _draw_thing(canvas, replace(thing, x=thing.x * width / SIZE, y=thing.y * height / SIZE), k)
+    size = width * enlarged, height * enlarged
+    return np.asarray(cv2.resize(canvas, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
@@ -170,7 +198,7 @@ def _pair(rng: np.random.Generator, background: str, held: bool) -> Scene | None
     relation = pick(rng, RELATIONS)
     shapes = pick(rng, SHAPES), pick(rng, SHAPES)
     first = _color(rng, shapes[0], background, held)
-    second = _color(rng, shapes[1], background, held, taken=first)
+    second = _color(rng, shapes[1], background, held, first)
     if first is None or second is None:
         return None
     r = rng.uniform(19, 25, 2)
@@ -188,11 +216,24 @@ def _pair(rng: np.random.Generator, background: str, held: bool) -> Scene | None
     return Scene(background, things, relation=relation)
 
 
-def _color(rng: np.random.Generator, shape: str, background: str, held: bool, taken: str | None = None) -> str | None:
+def _three(rng: np.random.Generator, background: str, relation: str, held: bool) -> Scene | None:
+    things: list[Thing] = []
+    for i in range(3):
+        shape = pick(rng, SHAPES)
+        color = _color(rng, shape, background, held, *(thing.color for thing in things))
+        if color is None:
+            return None
+        along, across = 25 + 39 * i + rng.uniform(-2, 2), 64 + rng.uniform(-4, 4)
+        x, y = (along, across) if relation == "row" else (across, along)
+        things.append(Thing(shape, color, float(x), float(y), float(rng.uniform(14, 16.5))))
+    return Scene(background, tuple(things), relation=relation)
+
+
+def _color(rng: np.random.Generator, shape: str, background: str, held: bool, *taken: str | None) -> str | None:
     fitting = tuple(
         color
         for color in COLORS
-        if color != taken and contrasts(color, background) and held_out(color, shape, background) == held
+        if color not in taken and contrasts(color, background) and held_out(color, shape, background) == held
     )
     return pick(rng, fitting) if fitting else None
 
@@ -222,9 +263,18 @@ def _cross(w: float = 0.34) -> NDArray[np.float64]:
     return np.concatenate([quarter @ np.linalg.matrix_power(turn, i) for i in range(4)])
 
 
+def _heart() -> NDArray[np.float64]:
+    """The curve with parameter t that most draw as a heart, fitted to radius 1."""
+    t = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    x = 16 * np.sin(t) ** 3
+    y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
+    return np.stack([x / 16.5, -(y + 2.5) / 15], axis=1)
+
+
 _OUTLINES: Mapping[str, NDArray[np.float64]] = {
     "square": np.array([(-0.84, -0.84), (0.84, -0.84), (0.84, 0.84), (-0.84, 0.84)]),
     "triangle": np.array([(0, -1), (1, 0.8), (-1, 0.8)]),
     "star": _star(),
     "cross": _cross(),
+    "heart": _heart(),
 }

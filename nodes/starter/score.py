@@ -1,119 +1,193 @@
-"""How well the bundled model follows prompts that its training never saw.
+"""How well the bundled model and its companions do what they are asked.
 
-python -m nodes.starter.score [--count 200] [--grid FILE.png] [--json FILE.json]
+python -m nodes.starter.score [--quick] [--only PART] [--grid FOLDER] [--json FILE.json] [--card FILE.md]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
-from nodes.starter import weights_folder
-from nodes.starter.captions import full_caption
-from nodes.starter.checker import Scores, describe, matches
+from nodes.starter import uses, weights_folder
 from nodes.starter.drawing import draw_prompts, grid
 from nodes.starter.networks import Bundle, load_bundle
-from nodes.starter.scenes import Facts, Pixels, random_scene
+from nodes.starter.prompts import Prompted, held_out_prompts, judged, landscape_prompts, three_prompts
+from nodes.starter.scenes import Pixels
+from nodes.starter.uses import Line
 
-FACTS = ("background", "count", "color", "shape", "place", "everything")
 _BATCH = 20
+_START, _END = "<!-- scores -->", "<!-- end of scores -->"
 
 
 @dataclass(frozen=True)
-class Prompted:
-    """A prompt and what it asks for."""
+class Part:
+    """One part of the report: its lines, and pictures worth looking at."""
 
-    prompt: str
-    facts: Facts
-
-    @property
-    def kind(self) -> str:
-        """Which row of the table it counts in."""
-        return "one thing" if len(self.facts.things) == 1 else "two things"
+    title: str
+    lines: tuple[Line, ...]
+    pictures: Pixels | None = None
 
 
-@dataclass(frozen=True)
-class Row:
-    """Shares of right facts (0..1) over `count` pictures."""
-
-    kind: str
-    count: int
-    shares: dict[str, float]
-
-
-def held_out_prompts(count: int, seed: int = 2026) -> list[Prompted]:
-    """Prompts of combinations kept from training: half with one thing, half with two. Always the same ones."""
-    rng = np.random.default_rng(seed)
-    wanted = {1: count - count // 2, 2: count // 2}
-    chosen: list[Prompted] = []
-    while any(wanted.values()):
-        scene = random_scene(rng, held=True)
-        if wanted[len(scene.things)]:
-            wanted[len(scene.things)] -= 1
-            chosen.append(Prompted(full_caption(scene), scene.facts))
-    return chosen
-
-
-def draw_all(bundle: Bundle, prompted: Sequence[Prompted], *, steps: int = 20, cfg: float = 4.0) -> Pixels:
+def draw_all(bundle: Bundle, asked: Sequence[Prompted], *, steps: int = 20, cfg: float = 4.0) -> Pixels:
     """One picture per prompt, each with its own fixed seed."""
     batches = [
-        draw_prompts(bundle, [one.prompt for one in prompted[i : i + _BATCH]], seed=1000 + i, steps=steps, cfg=cfg)
-        for i in range(0, len(prompted), _BATCH)
+        draw_prompts(bundle, [one.prompt for one in asked[i : i + _BATCH]], seed=1000 + i, steps=steps, cfg=cfg)
+        for i in range(0, len(asked), _BATCH)
     ]
     return np.concatenate(batches)
 
 
-def table(prompted: Sequence[Prompted], pictures: Pixels) -> list[Row]:
-    """A row per kind of prompt, and one for all."""
-    scores = [
-        (one.kind, matches(describe(picture), one.facts)) for one, picture in zip(prompted, pictures, strict=True)
-    ]
-    kinds = [*dict.fromkeys(kind for kind, _ in scores)]
-    rows = [_row(kind, [score for of, score in scores if of == kind]) for kind in kinds]
-    return [*rows, _row("all", [score for _, score in scores])]
+def followed(asked: Sequence[Prompted], pictures: Pixels) -> tuple[Line, ...]:
+    """A line per kind of prompt: the share of pictures that show each fact."""
+    scores = judged([one.facts for one in asked], list(pictures))
+    kinds = dict.fromkeys(one.kind for one in asked)
+    return tuple(
+        _mean(kind, [score for one, score in zip(asked, scores, strict=True) if one.kind == kind]) for kind in kinds
+    )
 
 
-def as_text(rows: Sequence[Row]) -> str:
-    """The table for a terminal, in per cent."""
-    lines = [f"{'':12}{'n':>5}" + "".join(f"{fact:>12}" for fact in FACTS)]
-    for row in rows:
-        shares = "".join(f"{100 * row.shares[fact]:11.1f}%" for fact in FACTS)
-        lines += [f"{row.kind:12}{row.count:5}{shares}"]
-    return "\n".join(lines)
+def _mean(name: str, scores: Sequence[Mapping[str, float]]) -> Line:
+    shares = {fact: float(np.mean([score[fact] for score in scores])) for fact in scores[0]}
+    return Line(name, len(scores), shares)
 
 
-def _row(kind: str, scores: Sequence[Scores]) -> Row:
-    return Row(kind, len(scores), {fact: float(np.mean([getattr(s, fact) for s in scores])) for fact in FACTS})
+def _prompts(bundle: Bundle, count: int) -> Part:
+    shapes = held_out_prompts(count)
+    drawn = draw_all(bundle, shapes)
+    lines = followed(shapes, drawn)
+    every = _mean("one or two", judged([one.facts for one in shapes], list(drawn)))
+    three = three_prompts(count // 4)
+    return Part("shapes", (*lines, every, *followed(three, draw_all(bundle, three))), _failures_first(shapes, drawn))
+
+
+def _landscapes(bundle: Bundle, count: int) -> Part:
+    asked = landscape_prompts(count // 2)
+    drawn = draw_all(bundle, asked)
+    return Part("landscapes", followed(asked, drawn), _failures_first(asked, drawn))
+
+
+def _guidance(bundle: Bundle, count: int) -> Part:
+    shapes, views = held_out_prompts(count // 5), landscape_prompts(count // 5)
+    lines: list[Line] = []
+    for cfg in (1.0, 2.0, 8.0, 12.0):
+        one = _mean("", judged([a.facts for a in shapes], list(draw_all(bundle, shapes, cfg=cfg)))).shares
+        other = _mean("", judged([a.facts for a in views], list(draw_all(bundle, views, cfg=cfg)))).shares
+        shares = {
+            "shapes": one["everything"],
+            "time": other["time"],
+            "land": other["land"],
+            "objects": other["objects"],
+        }
+        lines.append(Line(f"guidance {cfg:g}", len(shapes) + len(views), shares))
+    return Part("guidance", tuple(lines))
+
+
+def _speed(bundle: Bundle, count: int) -> Part:  # noqa: ARG001 -- every part has the same form
+    started = time.perf_counter()
+    load_bundle(weights_folder())
+    loaded = time.perf_counter() - started
+    draw_prompts(bundle, ["a red circle"], steps=2)
+    wall, own = time.perf_counter(), time.process_time()
+    draw_prompts(bundle, ["a red circle"])
+    seconds = {"wall": time.perf_counter() - wall, "processor": time.process_time() - own}
+    threads = f"20 steps, {torch.get_num_threads()} thread"
+    return Part("seconds", (Line("loading", 1, {"wall": loaded}), Line(threads, 1, seconds)))
+
+
+def _using(
+    title: str, use: Callable[[Bundle, int], tuple[tuple[Line, ...], Pixels | None]]
+) -> Callable[[Bundle, int], Part]:
+    return lambda bundle, count: Part(title, *use(bundle, count))
+
+
+PARTS: Mapping[str, Callable[[Bundle, int], Part]] = {
+    "shapes": _prompts,
+    "landscapes": _landscapes,
+    "guidance": _guidance,
+    "negative": _using("negative prompts", uses.negative),
+    "image": _using("image to image", uses.image_to_image),
+    "inpainting": _using("inpainting", uses.inpainting),
+    "sizes": _using("other sizes", uses.sizes),
+    "blueprint": _using("LoRA: blueprint style", uses.blueprint_lora),
+    "heart": _using("LoRA: heart", uses.heart_lora),
+    "control": _using("ControlNet: edges", uses.controlled),
+    "upscaler": _using("upscaler", uses.upscaled),
+    "speed": _speed,
+}
+
+
+def as_text(part: Part) -> str:
+    """A part as a table for a terminal."""
+    rows = [f"{part.title}"]
+    for line in part.lines:
+        shares = "  ".join(f"{name} {line.said(name)}" for name in line.shares)
+        rows.append(f"  {line.name:34} n {line.count:<4} {shares}")
+    return "\n".join(rows)
+
+
+def as_markdown(parts: Sequence[Part]) -> str:
+    """The tables of a model card."""
+    tables: list[str] = []
+    for part in parts:
+        rows: list[str] = []
+        names: tuple[str, ...] = ()
+        for line in part.lines:
+            if tuple(line.shares) != names:
+                names = tuple(line.shares)
+                rows += ["", "| | n | " + " | ".join(names) + " |", "|---|---" + "|---" * len(names) + "|"]
+            rows.append(f"| {line.name} | {line.count} | " + " | ".join(line.said(name) for name in names) + " |")
+        tables.append(f"### {part.title[:1].upper()}{part.title[1:]}\n" + "\n".join(rows))
+    return "\n\n".join(tables) + "\n"
+
+
+def write_into(card: Path, tables: str) -> None:
+    """Put the tables between the card's two marks."""
+    before, _, rest = card.read_text("utf-8").partition(_START)
+    _, _, after = rest.partition(_END)
+    card.write_text(f"{before}{_START}\n\n{tables}\n{_END}{after}", encoding="utf-8")
+
+
+def _failures_first(asked: Sequence[Prompted], pictures: Pixels) -> Pixels:
+    right = [score["everything"] for score in judged([one.facts for one in asked], list(pictures))]
+    return pictures[np.argsort(right, kind="stable")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw, check, print; write the grid and the JSON if asked to."""
+    """Draw, judge, print; write the grids, the JSON and the card's tables if asked to."""
     parser = argparse.ArgumentParser(prog="python -m nodes.starter.score", description=__doc__)
     parser.add_argument("--weights", type=Path, default=weights_folder(), help="the diffusers folder to score")
-    parser.add_argument("--count", type=int, default=200, help="how many held-out prompts")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--cfg", type=float, default=4.0)
-    parser.add_argument("--grid", type=Path, help="where to save the pictures, failures first")
-    parser.add_argument("--json", type=Path, help="where to save the table")
+    parser.add_argument("--only", choices=tuple(PARTS), action="append", help="one part; may be given again")
+    parser.add_argument("--count", type=int, default=200, help="how many prompts of shapes; the rest in proportion")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--grid", type=Path, help="a folder for the pictures, failures first")
+    parser.add_argument("--json", type=Path, help="where to save the figures")
+    parser.add_argument("--card", type=Path, help="the model card whose tables are replaced")
     asked = parser.parse_args(arguments)
-    prompted = held_out_prompts(asked.count)
-    pictures = draw_all(load_bundle(asked.weights), prompted, steps=asked.steps, cfg=asked.cfg)
-    rows = table(prompted, pictures)
-    print(as_text(rows))
+    torch.set_num_threads(asked.threads)
+    parts: list[Part] = []
+    for name, score in PARTS.items():
+        if asked.only and name not in asked.only:
+            continue
+        part = score(load_bundle(asked.weights), asked.count)
+        print(as_text(part), flush=True)
+        parts.append(part)
+        if asked.grid and part.pictures is not None:
+            asked.grid.mkdir(parents=True, exist_ok=True)
+            drawn = cv2.cvtColor(grid(part.pictures, 16), cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(asked.grid / f"{name}.png"), drawn)
     if asked.json:
-        report = [{"kind": row.kind, "pictures": row.count, **row.shares} for row in rows]
+        report = {part.title: {line.name: {"n": line.count, **line.shares} for line in part.lines} for part in parts}
         asked.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    if asked.grid:
-        right = [matches(describe(p), one.facts).everything for one, p in zip(prompted, pictures, strict=True)]
-        order = np.argsort(right, kind="stable")
-        cv2.imwrite(str(asked.grid), cv2.cvtColor(grid(pictures[order], 16), cv2.COLOR_RGB2BGR))
-        print("\n".join(prompted[i].prompt for i in order[: right.count(False)]))
+    if asked.card:
+        write_into(asked.card, as_markdown(parts))
 
 
 if __name__ == "__main__":

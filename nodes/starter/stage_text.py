@@ -16,10 +16,9 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from nodes.starter.anchor import Anchor
-from nodes.starter.captions import caption
 from nodes.starter.networks import TOKENS, new_text, token_ids
-from nodes.starter.scenes import draw, random_scene
 from nodes.starter.training import Average, Muon, Setup
+from nodes.starter.world import drawings, random_size
 
 _GRID = 6
 _FIRST = TOKENS - _GRID * _GRID
@@ -35,12 +34,12 @@ def captioned(
     tokenizer: CLIPTokenizer,
     *,
     dropped: float,
-    most_things: int = 2,
+    lone: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Latents [B, 4, 16, 16] of fresh drawings, and the token ids [B, 77] of their captions."""
-    scenes = [random_scene(rng, most_things=most_things) for _ in range(count)]
-    prompts = ["" if rng.random() < dropped else caption(rng, scene) for scene in scenes]
-    return anchor.latents(np.stack([draw(scene) for scene in scenes])), token_ids(tokenizer, prompts)
+    """Latents [B, 4, h, w] of fresh drawings of one size, and the token ids [B, 77] of their captions."""
+    batch = drawings(rng, count, random_size(rng), lone=lone)
+    prompts = ["" if rng.random() < dropped else caption for caption in batch.captions]
+    return anchor.latents(batch.pictures), token_ids(tokenizer, prompts)
 
 
 class Layout(nn.Module):
@@ -85,9 +84,9 @@ class TextStage:
     def step(self, rng: np.random.Generator, rate: float) -> Mapping[str, float]:
         for group in self.adam.param_groups:
             group["lr"] = _RATE / 2 * rate
-        # Half the batches show a lone thing: places are learnt from those first, and relations then from the others.
-        most_things = 1 + int(rng.random() < 0.5)
-        z, ids = captioned(rng, self.setup.batch, self.anchor, self.tokenizer, dropped=0.03, most_things=most_things)
+        # Some batches show lone things: places are learnt from those first, and relations then from the others.
+        lone = rng.random() < 0.25
+        z, ids = captioned(rng, self.setup.batch, self.anchor, self.tokenizer, dropped=0.03, lone=lone)
         with self.setup.autocast():
             hidden = self.text(input_ids=ids.to(self.setup.device)).last_hidden_state
         loss = self.layout.loss(hidden.float(), z.to(self.setup.device))
@@ -98,7 +97,7 @@ class TextStage:
         for parameter in self.both.parameters():
             parameter.grad = None
         self.average.update(self.both)
-        return {f"layout_{most_things}": loss.item()}
+        return {"layout_lone" if lone else "layout": loss.item()}
 
     def state(self) -> dict[str, Any]:
         return {

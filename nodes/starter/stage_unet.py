@@ -18,12 +18,12 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from nodes.starter.anchor import Anchor
 from nodes.starter.networks import alphas_cumprod, new_unet, predict
 from nodes.starter.stage_text import DROPPED, Layout, captioned
-from nodes.starter.training import Average, Muon, Setup
+from nodes.starter.training import Average, Muon, Setup, noise
 
 _RATE = 1.2e-3
 _TEXT_SHARE = 0.25
 """The text encoder goes on learning at this share of the rate: it was trained before."""
-_LAYOUT_WEIGHT = 0.15
+_LAYOUT_WEIGHT = 0.5
 _MOST_SNR = 5.0
 
 
@@ -62,10 +62,12 @@ class UnetStage:
         z, ids = z.to(self.setup.device), ids.to(self.setup.device)
         t = self._times(rng, len(z))
         a = self.alpha[t].view(-1, 1, 1, 1)
-        eps = torch.randn(z.shape).to(z)
+        eps = noise(rng, z.shape).to(z)
         x = a.sqrt() * z + (1 - a).sqrt() * eps
         v = a.sqrt() * eps - (1 - a).sqrt() * z
-        hidden = self.text(input_ids=ids).last_hidden_state
+        with self.setup.autocast():
+            hidden = self.text(input_ids=ids).last_hidden_state
+        hidden = hidden.float()
         with self.setup.autocast():
             predicted = predict(self.unet, x, t, hidden).float()
         error = (predicted - v).square().mean((1, 2, 3))

@@ -6,6 +6,7 @@ python -m nodes.starter.train [--work DIR] [--device cpu|cuda] [--from DIR] [--t
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from nodes.starter import weights_folder
 from nodes.starter.anchor import Anchor, load_or_fit
 from nodes.starter.bpe import learn
 from nodes.starter.networks import Bundle, load_bundle, load_tokenizer, save_bundle
+from nodes.starter.stage_decoder import DecoderStage
 from nodes.starter.stage_text import TextStage
 from nodes.starter.stage_unet import UnetStage
 from nodes.starter.stage_vae import VaeStage, readable
@@ -30,9 +32,25 @@ GATE = 0.98
 class Lengths:
     """How many steps each stage gets in all."""
 
-    vae: int = 4000
-    text: int = 3500
-    unet: int = 4000
+    vae: int = 4500
+    decoder: int = 1500
+    text: int = 4500
+    unet: int = 5500
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model, and the anchor whose latents it speaks."""
+
+    bundle: Bundle
+    anchor: Anchor
+
+    def save(self, folder: Path) -> None:
+        """Write the diffusers folder, with the anchor in it so that training can go on, and its colors for previews."""
+        save_bundle(self.bundle, folder)
+        self.anchor.save(folder)
+        colors = json.dumps({"factors": self.anchor.colors()}, indent=2)
+        (folder / "preview.json").write_text(colors + "\n", encoding="utf-8")
 
 
 class GateMissedError(RuntimeError):
@@ -41,7 +59,7 @@ class GateMissedError(RuntimeError):
 
 def train(
     setup: Setup, lengths: Lengths, *, going_on_from: Path | None = None, gate: float = GATE, judged_on: int = 200
-) -> Bundle:
+) -> Trained:
     """The trained model. Every stage goes on from its checkpoint in the work folder.
 
     The gate asks for its share of `judged_on` true pictures to be read rightly through the autoencoder.
@@ -51,8 +69,9 @@ def train(
     setup.work.mkdir(parents=True, exist_ok=True)
     known = load_bundle(going_on_from) if going_on_from else None
     tokenizer = known.tokenizer if known else _tokenizer(setup.work / "tokenizer")
-    anchor = load_or_fit(setup.work / "anchor.npz")
-    vae = _train_vae(setup, anchor, lengths.vae, known)
+    # A trained model keeps its latents: another anchor would be another language.
+    anchor = Anchor.load(going_on_from) if going_on_from else load_or_fit(setup.work)
+    vae = _train_vae(setup, anchor, lengths, known)
     _check_gate(vae, gate, judged_on)
     text = TextStage(setup, anchor, tokenizer)
     if known:
@@ -66,20 +85,23 @@ def train(
         unet.average.values = [parameter.detach().clone() for parameter in unet.all.parameters()]
     run(unet, setup, lengths.unet)
     unet.average.put_into(unet.all)
-    return Bundle(unet.unet.eval(), vae.vae.eval(), unet.text.eval(), tokenizer)
+    return Trained(Bundle(unet.unet.eval(), vae.vae.eval(), unet.text.eval(), tokenizer), anchor)
 
 
 def _tokenizer(folder: Path) -> CLIPTokenizer:
     return load_tokenizer(folder) if (folder / "merges.txt").exists() else learn(folder)
 
 
-def _train_vae(setup: Setup, anchor: Anchor, steps: int, known: Bundle | None) -> VaeStage:
+def _train_vae(setup: Setup, anchor: Anchor, lengths: Lengths, known: Bundle | None) -> VaeStage:
     stage = VaeStage(setup, anchor)
     if known:
         stage.vae.load_state_dict(known.vae.state_dict())
         stage.average.values = [parameter.detach().clone() for parameter in stage.vae.parameters()]
-    run(stage, setup, steps)
+    run(stage, setup, lengths.vae)
     stage.average.put_into(stage.vae)
+    decoder = DecoderStage(setup, anchor, stage.vae)
+    run(decoder, setup, lengths.decoder)
+    decoder.average.put_into(decoder.trained)
     return stage
 
 
@@ -101,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="torch threads on a CPU; more spin when cores are busy")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--float32", action="store_true", help="train without bfloat16")
     parser.add_argument("--from", dest="going_on_from", type=Path, help="a diffusers folder to go on from")
     for name, steps in vars(Lengths()).items():
@@ -109,12 +131,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     torch.set_num_threads(asked.threads)
     setup = Setup(asked.work, torch.device(asked.device), asked.seed, asked.batch, not asked.float32)
-    lengths = Lengths(asked.vae_steps, asked.text_steps, asked.unet_steps)
+    lengths = Lengths(asked.vae_steps, asked.decoder_steps, asked.text_steps, asked.unet_steps)
     try:
-        bundle = train(setup, lengths, going_on_from=asked.going_on_from)
+        trained = train(setup, lengths, going_on_from=asked.going_on_from)
     except GateMissedError as missed:
         raise SystemExit(str(missed)) from None
-    save_bundle(bundle, asked.to)
+    trained.save(asked.to)
     print(asked.to)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,7 +63,6 @@ def run(stage: Stage, setup: Setup, steps: int, *, save_every: int = 200, stop_a
     started, begun = time.monotonic(), done
     last = min(steps, stop_at) if stop_at is not None else steps
     while done < last:
-        torch.manual_seed(setup.seed * 1_000_003 + done)
         rng = np.random.default_rng([setup.seed, *stage.name.encode(), done])
         for key, value in stage.step(rng, learning_rate(done, steps)).items():
             watched[key] = 0.97 * watched.get(key, value) + 0.03 * value
@@ -74,6 +73,11 @@ def run(stage: Stage, setup: Setup, steps: int, *, save_every: int = 200, stop_a
             print(f"{stage.name} {done}/{steps}  {figures}  {speed:.2f} steps/s", flush=True)
         if done % save_every == 0 or done == last:
             save({"state": stage.state(), "done": done}, path)
+
+
+def noise(rng: np.random.Generator, shape: Sequence[int]) -> torch.Tensor:
+    """Normal noise from the step's own generator: torch's is shared with whatever else runs in the process."""
+    return torch.from_numpy(rng.standard_normal(tuple(shape), np.float32))
 
 
 def save(value: Mapping[str, Any], path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nodes.starter.checker import describe, facts_of, matches
-from nodes.starter.scenes import Asked, Scene, Thing, draw, random_scene
+from nodes.starter.scenes import Asked, Scene, Thing, draw, random_scene, random_three
 
 COUNT = 300
 RED_ABOVE_BLUE = Scene(
@@ -20,6 +20,7 @@ RED_ABOVE_BLUE = Scene(
 def test_true_pictures_are_read_rightly() -> None:
     rng = np.random.default_rng(21)
     drawn = [random_scene(rng, held=bool(i % 2)) for i in range(COUNT)]
+    drawn += [random_three(rng, held=bool(i % 2)) for i in range(60)]
     wrong = [scene for scene in drawn if not matches(describe(draw(scene)), scene.facts).everything]
     assert len(wrong) <= 0.02 * COUNT, wrong
 

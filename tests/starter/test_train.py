@@ -12,7 +12,7 @@ import torch
 from transformers import CLIPTokenizer
 
 from nodes.starter import weights_folder
-from nodes.starter.anchor import Anchor, fit, load_or_fit
+from nodes.starter.anchor import Anchor, fit, load_or_fit, pixels
 from nodes.starter.bpe import learn
 from nodes.starter.networks import (
     Bundle,
@@ -21,17 +21,21 @@ from nodes.starter.networks import (
     new_unet,
     new_vae,
     predict,
-    save_bundle,
     save_tokenizer,
     to_pixels,
     token_ids,
 )
-from nodes.starter.scenes import draw, random_scene
+from nodes.starter.stage_control import ControlStage
+from nodes.starter.stage_decoder import DecoderStage
+from nodes.starter.stage_lora import LESSONS, Lesson, LoraStage
+from nodes.starter.stage_reader import ReaderStage
 from nodes.starter.stage_text import Layout, TextStage
 from nodes.starter.stage_unet import UnetStage
+from nodes.starter.stage_upscaler import UpscalerStage
 from nodes.starter.stage_vae import VaeStage
 from nodes.starter.train import GateMissedError, Lengths, train
 from nodes.starter.training import Setup, Stage, learning_rate, run
+from nodes.starter.world import TALL, WIDE, drawings
 
 NewStage = Callable[[Setup], Stage]
 
@@ -54,13 +58,27 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
     return learn(tmp_path_factory.mktemp("tokenizer"), captions=300)
 
 
-@pytest.fixture(params=["vae", "text", "unet"])
+@pytest.fixture(
+    params=["vae", "text", "unet", "reader", "sfumato-blueprint", "sfumato-heart", "control", "decoder", "upscaler"]
+)
 def new_stage(request: pytest.FixtureRequest, anchor: Anchor, tokenizer: CLIPTokenizer) -> NewStage:
     def unet(setup: Setup) -> Stage:
         torch.manual_seed(0)
         return UnetStage(setup, anchor, tokenizer, new_text(tokenizer), Layout())
 
+    def bundle() -> Bundle:
+        torch.manual_seed(0)
+        return Bundle(new_unet(), new_vae(), new_text(tokenizer), tokenizer)
+
+    def lora(lesson: Lesson) -> NewStage:
+        return lambda setup: LoraStage(setup, anchor, bundle(), lesson)
+
     stages: dict[str, NewStage] = {
+        **{lesson.name: lora(lesson) for lesson in LESSONS},
+        "reader": ReaderStage,
+        "control": lambda setup: ControlStage(setup, anchor, bundle()),
+        "decoder": lambda setup: DecoderStage(setup, anchor, bundle().vae),
+        "upscaler": lambda setup: UpscalerStage(setup, anchor, bundle().vae),
         "vae": lambda setup: VaeStage(setup, anchor),
         "text": lambda setup: TextStage(setup, anchor, tokenizer),
         "unet": unet,
@@ -69,7 +87,7 @@ def new_stage(request: pytest.FixtureRequest, anchor: Anchor, tokenizer: CLIPTok
 
 
 def setup_in(folder: Path) -> Setup:
-    return Setup(folder, torch.device("cpu"), batch=2)
+    return Setup(folder, torch.device("cpu"), batch=3)
 
 
 def tensors(value: Any) -> Iterator[torch.Tensor]:
@@ -85,7 +103,8 @@ def tensors(value: Any) -> Iterator[torch.Tensor]:
 
 def weights(state: Any) -> Iterator[torch.Tensor]:
     """The networks in a stage's state."""
-    networks = [state[key] for key in ("vae", "both", "all") if key in state]
+    kinds = ("vae", "trained", "both", "all", "reader", "adapters", "control", "network")
+    networks = [state[key] for key in kinds if key in state]
     return (tensor.detach().float() for tensor in tensors(networks) if tensor.is_floating_point())
 
 
@@ -98,13 +117,11 @@ def test_stopped_and_resumed_gives_the_same_weights(new_stage: NewStage, tmp_pat
     resumed = new_stage(broken)
     run(resumed, broken, 2)
     ends, again = list(weights(whole.state())), list(weights(resumed.state()))
-    assert len(ends) == len(again) > 50
-    travelled = sum((end - begin).square().sum().item() for begin, end in zip(start, ends, strict=False))
-    apart = sum((one - other).square().sum().item() for one, other in zip(ends, again, strict=True))
-    # Usually bit-equal. A bf16 sum may round otherwise when its buffers lie elsewhere, and an optimizer's first steps
-    # turn that into whole steps of a few weights; a forgotten moment or random state is apart by what was travelled.
-    assert travelled > 0
-    assert apart <= 0.05**2 * travelled
+    assert len(ends) == len(again) > 15
+    assert any(not torch.equal(begin, end) for begin, end in zip(start, ends, strict=True))
+    assert all(
+        torch.equal(one, other) for one, other in zip(tensors(whole.state()), tensors(resumed.state()), strict=True)
+    )
 
 
 def test_a_finished_stage_does_nothing_more(anchor: Anchor, tmp_path: Path) -> None:
@@ -116,22 +133,24 @@ def test_a_finished_stage_does_nothing_more(anchor: Anchor, tmp_path: Path) -> N
 
 
 def test_all_stages_make_a_bundle_that_loads(anchor: Anchor, tokenizer: CLIPTokenizer, tmp_path: Path) -> None:
-    np.savez(tmp_path / "anchor.npz", mean=anchor.mean, weights=anchor.weights)
+    anchor.save(tmp_path)
     save_tokenizer(tokenizer, tmp_path / "tokenizer")
     with pytest.raises(GateMissedError, match="--vae-steps"):
-        train(setup_in(tmp_path), Lengths(1, 1, 1), judged_on=4)
-    bundle = train(setup_in(tmp_path), Lengths(1, 1, 1), gate=0.0, judged_on=4)
-    save_bundle(bundle, tmp_path / "weights")
-    again = load_bundle(tmp_path / "weights")
+        train(setup_in(tmp_path), Lengths(1, 1, 1, 1), judged_on=4)
+    trained = train(setup_in(tmp_path), Lengths(1, 1, 1, 1), gate=0.0, judged_on=4)
+    trained.save(tmp_path / "weights")
+    bundle, again = trained.bundle, load_bundle(tmp_path / "weights")
+    assert np.array_equal(Anchor.load(tmp_path / "weights").weights, anchor.weights)
     for part in ("unet", "vae", "text"):
         ours, theirs = getattr(bundle, part).state_dict(), getattr(again, part).state_dict()
         assert all(torch.equal(ours[key].half().float(), theirs[key]) for key in ours)
 
 
-def test_training_goes_on_from_a_bundle(anchor: Anchor, tmp_path: Path) -> None:
-    np.savez(tmp_path / "anchor.npz", mean=anchor.mean, weights=anchor.weights)
+def test_training_goes_on_from_a_bundle(tmp_path: Path) -> None:
     shipped = load_bundle(weights_folder())
-    bundle = train(setup_in(tmp_path), Lengths(0, 0, 0), going_on_from=weights_folder(), gate=0.0, judged_on=4)
+    trained = train(setup_in(tmp_path), Lengths(0, 0, 0, 0), going_on_from=weights_folder(), gate=0.0, judged_on=4)
+    bundle = trained.bundle
+    assert np.array_equal(trained.anchor.weights, Anchor.load(weights_folder()).weights)
     for part in ("unet", "vae", "text"):
         ours, theirs = getattr(bundle, part).state_dict(), getattr(shipped, part).state_dict()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
@@ -147,15 +166,24 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
 
 def test_the_anchor_tells_colors_apart_and_is_kept(anchor: Anchor, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    pictures = np.stack([draw(random_scene(rng)) for _ in range(64)])
-    np.savez(tmp_path / "anchor.npz", mean=anchor.mean, weights=anchor.weights)
+    pictures = drawings(rng, 64).pictures
+    anchor.save(tmp_path)
     latents = anchor.latents(pictures)
     assert latents.shape == (64, 4, 16, 16)
     assert 0.6 < latents.std() < 1.5
-    assert torch.equal(load_or_fit(tmp_path / "anchor.npz").latents(pictures), latents)
+    assert torch.equal(load_or_fit(tmp_path).latents(pictures), latents)
+    shown = latents.movedim(1, -1) @ torch.tensor(anchor.colors()[:4]) + torch.tensor(anchor.colors()[4])
+    true = torch.nn.functional.avg_pool2d(pixels(pictures), 8).movedim(1, -1)
+    assert (shown - true).abs().mean() < 0.05
     patch = torch.from_numpy(anchor.weights)
     back = (patch * torch.linalg.pinv(patch).T).sum(0)
     assert torch.allclose(back, torch.ones(4), atol=1e-4)
+
+
+def test_latents_of_tall_and_wide_pictures_have_their_form(anchor: Anchor) -> None:
+    rng = np.random.default_rng(1)
+    shapes = [anchor.latents(drawings(rng, 2, size).pictures).shape for size in (TALL, WIDE)]
+    assert shapes == [(2, 4, 24, 16), (2, 4, 16, 24)]
 
 
 def test_known_words_are_one_token_and_any_text_is_written(tokenizer: CLIPTokenizer) -> None:

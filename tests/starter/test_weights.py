@@ -18,9 +18,12 @@ from nodes.starter import NAME, weights_folder
 from nodes.starter.checker import describe, facts_of, matches
 from nodes.starter.drawing import draw_prompts
 from nodes.starter.networks import Bundle, load_bundle, to_latents, token_ids
-from nodes.starter.scenes import Asked, draw, random_scene
-from nodes.starter.score import draw_all, held_out_prompts, table
+from nodes.starter.prompts import held_out_prompts, landscape_prompts, three_prompts
+from nodes.starter.reader import describe_landscapes
+from nodes.starter.scenes import Asked
+from nodes.starter.score import draw_all, followed
 from nodes.starter.stage_vae import readable
+from nodes.starter.world import TALL, WIDE, drawings
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,7 +80,7 @@ def test_true_pictures_survive_the_autoencoder(bundle: Bundle) -> None:
 
 def test_the_encoder_gives_latents_of_unit_size(bundle: Bundle) -> None:
     rng = np.random.default_rng(2)
-    pictures = np.stack([draw(random_scene(rng)) for _ in range(16)])
+    pictures = drawings(rng, 16).pictures
     x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode():
         latents = to_latents(bundle.vae, x).mean
@@ -85,14 +88,38 @@ def test_the_encoder_gives_latents_of_unit_size(bundle: Bundle) -> None:
     assert (latents.std((0, 2, 3)) > 0.5).all()
 
 
-def test_held_out_prompts_are_followed(bundle: Bundle) -> None:
-    prompted = held_out_prompts(24)
-    shares = table(prompted, draw_all(bundle, prompted))[-1].shares
-    assert shares["background"] >= 0.95
-    assert shares["count"] >= 0.85
-    assert shares["color"] >= 0.8
-    assert shares["place"] >= 0.85
-    assert shares["shape"] >= 0.65
+def test_held_out_shapes_are_drawn_as_asked(bundle: Bundle) -> None:
+    asked = held_out_prompts(24)
+    one, two = followed(asked, draw_all(bundle, asked))
+    for shares in (one.shares, two.shares):
+        assert shares["background"] >= 0.9
+        assert shares["count"] >= 0.8
+        assert shares["color"] >= 0.8
+        assert shares["place"] >= 0.8
+        assert shares["shape"] >= 0.6
+
+
+def test_three_shapes_stand_where_asked(bundle: Bundle) -> None:
+    asked = three_prompts(8)
+    (line,) = followed(asked, draw_all(bundle, asked))
+    assert line.shares["background"] >= 0.9
+    assert line.shares["place"] >= 0.5
+
+
+def test_held_out_landscapes_are_drawn_as_asked(bundle: Bundle) -> None:
+    asked = landscape_prompts(16)
+    (line,) = followed(asked, draw_all(bundle, asked))
+    assert line.shares["time"] >= 0.9
+    assert line.shares["land"] >= 0.9
+    assert line.shares["objects"] >= 0.6
+
+
+@pytest.mark.parametrize("size", [TALL, WIDE])
+def test_other_sizes_show_what_is_asked(bundle: Bundle, size: tuple[int, int]) -> None:
+    (picture,) = draw_prompts(bundle, ["the sea at sunset with a boat"], seed=4, size=size)
+    assert picture.shape == (size[1], size[0], 3)
+    (seen,) = describe_landscapes([picture])
+    assert (seen.time, seen.land) == ("sunset", "sea")
 
 
 def test_a_seed_gives_one_picture_and_another_seed_another(bundle: Bundle) -> None:
