@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from nodes.define import Context, node
+from nodes.diffusion import gligen, options, preview, schedules, unclip
 from nodes.diffusion import noise as noises
-from nodes.diffusion import options, preview, schedules, unclip
 from nodes.diffusion import sample as sampling
 from nodes.diffusion.companions import accompanied, companions
 from nodes.diffusion.compiled import compiled
@@ -290,7 +290,7 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
         weights.network(model) as unet,
         compiled(unet, options.compiler(model)) as translated,
         patched(translated, options.unet_patches(model), sides) as changed,
-        accompanied(changed, companions(model), weights) as joined,
+        accompanied(changed, [*companions(model), *gligen.companions_of(sides)], weights) as joined,
         hooked(joined, sides, prediction(parametrization)) as network,
         weights.controls([*sides.values(), *guide.hooks.sides.values()]) as controls,
     ):
@@ -298,7 +298,7 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
         return sampling.run(
             network,
             guide,
-            unclip.with_embeddings(sides, network, model.source, seed),
+            unclip.with_embeddings(gligen.shared(sides), network, model.source, seed),
             noise=_noise(start, noise_seed, latent.batch_index),
             latent=start,
             sigmas=levels,

@@ -36,7 +36,7 @@ def adapter_of(folder: Path, kind: str, family: str = "sd15") -> tuple[IpAdapter
 
 def inputs_of(family: str, batch: int, sides: tuple[str, ...] = ("positive",)) -> Inputs:
     context = tiny.FAMILIES[family].unet["cross_attention_dim"]
-    more = {"pooled": rand(batch, 96), "time_ids": torch.full((batch, 6), 64.0)} if family == "sdxl" else {}
+    more: Any = {"pooled": rand(batch, 96), "time_ids": torch.full((batch, 6), 64.0)} if family == "sdxl" else {}
     return Inputs(rand(batch, 77, context), **more, sides=sides, sigma=1.0)
 
 
@@ -47,7 +47,7 @@ def answered(weights: Weights, path: Path, x: Tensor, inputs: Inputs, *prompts: 
 
 def by_diffusers(family: str, state: dict[str, Tensor], x: Tensor, inputs: Inputs, pictures: Tensor) -> Tensor:
     """The same through diffusers' own IP-Adapter; `pictures` are [B,N,...]: N for each sample."""
-    module = tiny.unet_module(family)
+    module: Any = tiny.unet_module(family)
     parts: dict[str, Any] = {
         part: {n.removeprefix(f"{part}."): t for n, t in state.items() if n.startswith(part)}
         for part in ("image_proj", "ip_adapter")
