@@ -36,7 +36,7 @@ class Parts(NamedTuple):
 @node(id="CheckpointLoaderSimple", title="Load Checkpoint", category="loaders")
 def load_checkpoint(*, folders: Folders, ckpt_name: Annotated[str, Files("checkpoints")]) -> Parts:
     """Load a model with its text encoder and VAE from one file, or from a diffusers folder."""
-    return _parts(ckpt_name, checkpoint.open_checkpoint(folders.path("checkpoints", ckpt_name)))
+    return parts(ckpt_name, checkpoint.open_checkpoint(folders.path("checkpoints", ckpt_name)))
 
 
 @load_checkpoint.fingerprint
@@ -47,7 +47,7 @@ def _checkpoint_changed(ckpt_name: str, folders: Folders) -> str:
 @node(id="DiffusersLoader", category="advanced/loaders/deprecated", deprecated=True)
 def load_diffusers(*, folders: Folders, model_path: Annotated[str, Files("diffusers")]) -> Parts:
     """Load a model with its text encoder and VAE from a diffusers folder."""
-    return _parts(model_path, checkpoint.open_checkpoint(folders.path("diffusers", model_path)))
+    return parts(model_path, checkpoint.open_checkpoint(folders.path("diffusers", model_path)))
 
 
 @load_diffusers.fingerprint
@@ -137,7 +137,7 @@ def _controlnet_changed(control_net_name: str, folders: Folders) -> str:
     return files.digest(folders.path("controlnet", control_net_name))
 
 
-def _parts(name: str, found: checkpoint.Checkpoint) -> Parts:
+def parts(name: str, found: checkpoint.Checkpoint) -> Parts:
     return Parts(
         found.model,
         _or_blocked(found.clip, f"{name} holds no text encoder; use a CLIP loader."),
