@@ -64,6 +64,31 @@ def apply_advanced(
     return Steered(*(Conditioning(tuple(steered(p) for p in side)) for side in (positive, negative)))
 
 
+@node(id="ControlNetApplySD3", title="Apply Controlnet with VAE", category="conditioning/controlnet", deprecated=True)
+def apply_with_vae(
+    *,
+    positive: Conditioning,
+    negative: Conditioning,
+    control_net: ControlNet,
+    vae: Vae,
+    image: Image,
+    strength: Strength = 1.0,
+    start_percent: Percent = 0.0,
+    end_percent: Percent = 1.0,
+) -> Steered:
+    """Steer by a picture during a part of sampling; for nets that see it through a VAE."""
+    return apply_advanced(
+        positive=positive,
+        negative=negative,
+        control_net=control_net,
+        image=image,
+        strength=strength,
+        start_percent=start_percent,
+        end_percent=end_percent,
+        vae=vae,
+    )
+
+
 @node(id="SetUnionControlNetType", category="conditioning/controlnet")
 def set_union_type(*, control_net: ControlNet, type: Annotated[str, Choice(UNION_TYPES)] = "auto") -> ControlNet:
     """Say what kind of picture a union ControlNet is given."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar, cast
 
 from nodes.define import Blocked, NodeError, node
 from nodes.diffusion import checkpoint, files
+from nodes.diffusion.control_lora import MARKS
 from nodes.diffusion.vae import PIXEL_SPACE
 from nodes.folders import Folders
 from nodes.types import Clip, ControlNet, Model, Source, Vae
@@ -20,6 +24,8 @@ DUAL_CLIP_TYPES = (
     "kandinsky5_image", "ltxv", "newbie",
 )  # fmt: skip
 WEIGHT_DTYPES = ("default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2")
+TINY: Mapping[str, float] = {"taesd": 0.18215, "taesdxl": 0.13025}
+"""Small VAEs by name, with how much larger networks see their latents."""
 _PIXELS = "pixel_space"
 
 T = TypeVar("T")
@@ -116,14 +122,28 @@ def _clips_changed(clip_name1: str, clip_name2: str, folders: Folders) -> str:
 
 
 @node(id="VAELoader", title="Load VAE", category="loaders")
-def load_vae(*, folders: Folders, vae_name: Annotated[str, Files("vae", extra=(_PIXELS,))]) -> Vae:
-    """Load a VAE by itself. `pixel_space` takes pictures for latents as they are."""
-    return PIXEL_SPACE if vae_name == _PIXELS else checkpoint.open_vae(folders.path("vae", vae_name))
+def load_vae(*, folders: Folders, vae_name: Annotated[str, Files("vae", extra=(*TINY, _PIXELS))]) -> Vae:
+    """Load a VAE by itself. `taesd` and `taesdxl` are quick and rough; `pixel_space` takes pictures for latents."""
+    if vae_name == _PIXELS:
+        return PIXEL_SPACE
+    if vae_name not in TINY:
+        return checkpoint.open_vae(folders.path("vae", vae_name))
+    return checkpoint.open_tiny_vae(*_tiny_files(folders, vae_name), TINY[vae_name])
 
 
 @load_vae.fingerprint
 def _vae_changed(vae_name: str, folders: Folders) -> str:
+    if vae_name in TINY:
+        return "".join(files.digest(path) for path in _tiny_files(folders, vae_name))
     return "" if vae_name == _PIXELS else files.digest(folders.path("vae", vae_name))
+
+
+def _tiny_files(folders: Folders, name: str) -> tuple[Path, Path]:
+    """The decoder and the encoder of a small VAE."""
+    decoder, encoder = (f"{name}_{part}.safetensors" for part in ("decoder", "encoder"))
+    if not all(folders.has("vae_approx", file) for file in (decoder, encoder)):
+        raise NodeError(f"{name} needs {encoder} and {decoder} in models/vae_approx.")
+    return folders.path("vae_approx", decoder), folders.path("vae_approx", encoder)
 
 
 @node(id="ControlNetLoader", title="Load ControlNet Model", category="loaders")
@@ -134,6 +154,22 @@ def load_controlnet(*, folders: Folders, control_net_name: Annotated[str, Files(
 
 @load_controlnet.fingerprint
 def _controlnet_changed(control_net_name: str, folders: Folders) -> str:
+    return files.digest(folders.path("controlnet", control_net_name))
+
+
+@node(id="DiffControlNetLoader", title="Load ControlNet Model (diff)", category="loaders")
+def load_difference_controlnet(
+    *, folders: Folders, model: Model, control_net_name: Annotated[str, Files("controlnet")]
+) -> ControlNet:
+    """Load a ControlNet that is written as a difference to a model, which it is added to here."""
+    net = checkpoint.open_controlnet(folders.path("controlnet", control_net_name))
+    if net.source.part not in MARKS.values():
+        return net
+    return ControlNet(replace(net.source, options=(*net.source.options, ("base", model.source))), net.options)
+
+
+@load_difference_controlnet.fingerprint
+def _difference_controlnet_changed(control_net_name: str, folders: Folders) -> str:
     return files.digest(folders.path("controlnet", control_net_name))
 
 

@@ -292,7 +292,7 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
         patched(translated, options.unet_patches(model), sides) as changed,
         accompanied(changed, [*companions(model), *gligen.companions_of(sides)], weights) as joined,
         hooked(joined, sides, prediction(parametrization)) as network,
-        weights.controls([*sides.values(), *guide.hooks.sides.values()]) as controls,
+        weights.controls([*sides.values(), *guide.hooks.sides.values()], model) as controls,
     ):
         start = sampling.fit_empty(latent.samples, network.latent_format)
         return sampling.run(

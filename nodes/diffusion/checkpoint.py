@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nodes.diffusion import families, files, ldm, modules
+from nodes.diffusion.control_lora import MARKS
 from nodes.diffusion.files import Header, WeightsError
 from nodes.types import Clip, ControlNet, Model, Source, Vae
 
@@ -89,6 +90,17 @@ def open_vae(path: Path) -> Vae:
     return Vae(Source(path, files.digest(path), "vae", "", (("prefix", found),)))
 
 
+def open_tiny_vae(decoder: Path, encoder: Path, scale: float) -> Vae:
+    """TAESD of two files, for latents that networks see `scale` times as large."""
+    for path in (decoder, encoder):
+        if "1.conv.0.weight" not in (header := files.read_header(path)).shapes and (
+            "3.conv.0.weight" not in header.shapes
+        ):
+            raise WeightsError(f"{path} is no part of TAESD. {_what(header)}")
+    options = (("encoder", str(encoder)), ("encoder_digest", files.digest(encoder)), ("scale", scale))
+    return Vae(Source(decoder, files.digest(decoder), "tiny_vae", "", options))
+
+
 def vae_beside(path: Path) -> Vae | None:
     """The VAE that a checkpoint brings, if it brings one."""
     if path.is_dir():
@@ -120,6 +132,10 @@ def open_controlnet(path: Path) -> ControlNet:
         family = families.unet_family(config)
         return ControlNet(Source(path, _part_digest(path, "controlnet"), "controlnet", family))
     header = files.read_header(path)
+    change = next((part for mark, part in MARKS.items() if mark in header.shapes), None)
+    if change is not None:
+        prefix = _prefix(header, CONTROL_PREFIXES, ("zero_convs.0.0.weight",))
+        return ControlNet(Source(path, files.digest(path), change, "", (("prefix", prefix or ""),)))
     adapter = _prefix(header, ("", "adapter."), ("body.0.block1.weight", "body.0.resnets.0.block1.weight"))
     if adapter is not None:
         source = Source(path, files.digest(path), "t2i_adapter")
@@ -129,7 +145,9 @@ def open_controlnet(path: Path) -> ControlNet:
     found = _prefix(header, CONTROL_PREFIXES, signs)
     if found is None:
         raise WeightsError(f"{path} is not a ControlNet of a known kind. {_what(header)}")
-    source = Source(path, files.digest(path), "controlnet", "", (("prefix", found),))
+    # Nothing in the file says so, but what the shuffle net finds has no place in the picture.
+    pooled = (("pooled", True),) if "shuffle" in path.stem.lower() else ()
+    source = Source(path, files.digest(path), "controlnet", "", (("prefix", found), *pooled))
     config = modules.controlnet_weights(source).config
     return ControlNet(_as(source, "controlnet", families.unet_family(config)))
 

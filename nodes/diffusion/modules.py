@@ -193,6 +193,7 @@ _PARTS: Mapping[str, Callable[[Source], Weightset]] = {
     "t2i_adapter": adapter_weights,
     "text_encoder": text_weights,
     "tiny_decoder": tiny_decoder_weights,
+    "tiny_vae": tiny_decoder_weights,
 }
 
 
@@ -259,15 +260,23 @@ def _text_tensors(weights: Weightset) -> Iterator[tuple[str, Tensor]]:
 
 def load_controlnet(source: Source, dtype: torch.dtype) -> nn.Module:
     """The ControlNet on the CPU in `dtype`."""
+    weights = controlnet_weights(source)
+    pooled = {"global_pool_conditions": True} if dict(source.options).get("pooled") else {}
+    return controlnet_of({**weights.config, **pooled}, weights.tensors(), dtype, source.path)
+
+
+def controlnet_of(
+    config: Mapping[str, Any], tensors: Iterator[tuple[str, Tensor]], dtype: torch.dtype, path: Path
+) -> nn.Module:
+    """The ControlNet of this configuration and these tensors, which come from `path`."""
     from diffusers.models.controlnets.controlnet import ControlNetModel  # noqa: PLC0415
     from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel  # noqa: PLC0415
     from torch.nn import functional  # noqa: PLC0415
 
-    weights = controlnet_weights(source)
-    union = "num_control_type" in weights.config
+    union = "num_control_type" in config
     cls = ControlNetUnionModel if union else ControlNetModel
-    module: Any = _empty(lambda: cls(**_accepted(cls, weights.config)))
-    filled(module, weights.tensors(), dtype, source.path)
+    module: Any = _empty(lambda: cls(**_accepted(cls, config)))
+    filled(module, tensors, dtype, path)
     if union:
         # One more kind of picture than there are, of which nothing is said.
         module.task_embedding.data = functional.pad(module.task_embedding.data, (0, 0, 0, 1))
@@ -291,6 +300,19 @@ def load_tiny_decoder(source: Source, dtype: torch.dtype) -> nn.Module:
     channels = shapes.get("layers.0.weight", (0, 4))[1]
     module = _empty(lambda: AutoencoderTiny(latent_channels=channels).decoder)
     return filled(module, tiny_decoder_weights(source).tensors(), dtype, source.path)
+
+
+def load_tiny_vae(source: Source, dtype: torch.dtype) -> nn.Module:
+    """TAESD on the CPU in `dtype`: its decoder is the source's file, its encoder the one that the option names."""
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny  # noqa: PLC0415
+
+    encoder = Path(dict(source.options)["encoder"])
+    shapes = tiny_decoder_weights(source).shapes
+    module: Any = _empty(lambda: AutoencoderTiny(latent_channels=shapes["layers.0.weight"][1]))
+    filled(module.decoder, tiny_decoder_weights(source).tensors(), dtype, source.path)
+    names = {name: f"layers.{name}" for name in read_header(encoder).shapes}
+    filled(module.encoder, read_tensors(encoder, names), dtype, encoder)
+    return module
 
 
 def _accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -138,6 +138,26 @@ class Autoencoder:
             )
 
 
+class TinyAutoencoder(Autoencoder):
+    """TAESD on its device: quick and rough. Its own latents are those that networks work in, `scale` times as large."""
+
+    def __init__(self, module: nn.Module, device: torch.device, dtype: torch.dtype, scale: float) -> None:
+        self.module: Any = module
+        self.device = device
+        self.dtype = dtype
+        self.downscale = 8
+        self.latent_channels: int = self.module.config["latent_channels"]
+        self._scale = scale
+
+    def _encode(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.module.encode(x.to(self.device, self.dtype)).latents.float().cpu() / self._scale
+
+    def _decode(self, samples: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.module.decode((samples * self._scale).to(self.device, self.dtype)).sample.float().cpu()
+
+
 def _tiled(
     work: Callable[[Tensor], Tensor], x: Tensor, tile: int, overlap: int, *, scale: float, report: Report | None
 ) -> Tensor:

@@ -7,18 +7,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import torch
 
-from nodes.diffusion import checkpoint, families, modules, options, preview
+from nodes.diffusion import checkpoint, control_lora, families, modules, options, preview
 from nodes.diffusion.controlnet import ActiveControls, AdapterModel, ControlModel
 from nodes.diffusion.device import Precision, budget_bytes, free_bytes, pick_device, pick_precisions
 from nodes.diffusion.files import WeightsError, digest
 from nodes.diffusion.patches import Target, WeightPatch
 from nodes.diffusion.resident import Resident
 from nodes.diffusion.unet import UNet
-from nodes.diffusion.vae import PIXEL_SPACE, Autoencoder, PixelSpace, is_out_of_memory
+from nodes.diffusion.vae import PIXEL_SPACE, Autoencoder, PixelSpace, TinyAutoencoder, is_out_of_memory
 from nodes.types import Provided, Source
 
 if TYPE_CHECKING:
@@ -109,12 +110,25 @@ class Weights(Provided):
         if vae == PIXEL_SPACE:
             yield PixelSpace()
             return
+        if vae.source.part == "tiny_vae":
+            with self._use(vae.source, self.precisions.vae, modules.load_tiny_vae) as module:
+                scale = dict(vae.source.options)["scale"]
+                yield TinyAutoencoder(module, self.device, self.precisions.vae, scale)
+            return
         with self._use(vae.source, self.precisions.vae, modules.load_vae) as module:
             yield Autoencoder(module, self.device, self.precisions.vae)
 
     @contextmanager
-    def controlnet(self, net: ControlNet) -> Iterator[ControlModel | AdapterModel]:
-        """The ControlNet or T2I-Adapter on the device."""
+    def controlnet(self, net: ControlNet, model: Model | None = None) -> Iterator[ControlModel | AdapterModel]:
+        """The ControlNet or T2I-Adapter on the device, for the model that it is to steer.
+
+        Raises WeightsError when it is made for another family.
+        """
+        _check_family(net, model)
+        if net.source.part in control_lora.MARKS.values():
+            with self._changed_unet(net, model) as module:
+                yield ControlModel(module, self.device, self.precisions.unet, net.source.path.name)
+            return
         if net.source.part == "t2i_adapter":
             with self._use(net.source, self.precisions.unet, modules.load_adapter) as module:
                 yield AdapterModel(module, self.device, self.precisions.unet)
@@ -123,14 +137,29 @@ class Weights(Provided):
             yield ControlModel(module, self.device, self.precisions.unet, net.source.path.name)
 
     @contextmanager
-    def controls(self, conditionings: Iterable[Conditioning]) -> Iterator[ActiveControls | None]:
-        """All ControlNets that these conditionings name, on the device; None when they name none."""
+    def controls(
+        self, conditionings: Iterable[Conditioning], model: Model | None = None
+    ) -> Iterator[ActiveControls | None]:
+        """All ControlNets that these conditionings name, on the device, for this model; None when they name none."""
         nets = {hint.net: None for one in conditionings for cond in one for hint in cond.controls if hint.strength}
         if not nets:
             yield None
             return
         with ExitStack() as stack:
-            yield ActiveControls({net: stack.enter_context(self.controlnet(net)) for net in nets})
+            yield ActiveControls({net: stack.enter_context(self.controlnet(net, model)) for net in nets})
+
+    @contextmanager
+    def _changed_unet(self, net: ControlNet, model: Model | None) -> Iterator[nn.Module]:
+        """A ControlNet that is told as a change to a UNet: the one it was loaded with, or the one it steers."""
+        base, patches = dict(net.source.options).get("base"), ()
+        if base is None:
+            if model is None:
+                raise WeightsError(f"The ControlNet {net.source.path.name} is a change to a model, and there is none.")
+            base, patches = model.source, model.patches
+        source = replace(net.source, family=base.family, options=(*net.source.options, ("base", base)))
+        # Its trunk has the UNet's names, so what changes the UNet changes it too.
+        with self._dressed(source, self.precisions.unet, control_lora.load, patches, part="unet") as resident:
+            yield resident.module
 
     @contextmanager
     def module(self, source: Source, load: Load, dtype: torch.dtype | None = None) -> Iterator[nn.Module]:
@@ -200,14 +229,16 @@ class Weights(Provided):
 
     @contextmanager
     def _dressed(
-        self, source: Source, dtype: torch.dtype, load: Load, patches: Sequence[Patch] = ()
+        self, source: Source, dtype: torch.dtype, load: Load, patches: Sequence[Patch] = (), *, part: str = ""
     ) -> Iterator[Resident]:
         wanted = [p for p in patches if isinstance(p, WeightPatch)]
         resident = self._acquire(source, dtype, load, tuple(p.key for p in wanted))
         try:
             with self._numbers(resident):
                 self._place(resident)
-                resident.apply(wanted, Target(source.part, source.family, resident.shapes(), resident.originals))
+                resident.apply(
+                    wanted, Target(part or source.part, source.family, resident.shapes(), resident.originals)
+                )
                 yield resident
         finally:
             resident.settle()
@@ -313,6 +344,15 @@ class Weights(Provided):
                 f"Out of memory on {self.device} while using {resident.source.path.name}: {_gb(self.device_bytes)} of "
                 f"weights are loaded and {_gb(free_bytes(self.device))} are free. Use a smaller picture or batch."
             ) from error
+
+
+def _check_family(net: ControlNet, model: Model | None) -> None:
+    made_for = net.source.family
+    if model is not None and made_for and made_for != model.source.family:
+        titles = [families.family_named(name).title for name in (made_for, model.source.family)]
+        raise WeightsError(
+            f"The ControlNet {net.source.path.name} is made for {titles[0]}; the model here is {titles[1]}."
+        )
 
 
 def _gb(size: int) -> str:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers.models.adapter import T2IAdapter
+from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from safetensors.torch import save_file
 from torch import Tensor
 
 from nodes.diffusion import checkpoint
 from nodes.diffusion.files import WeightsError
+from nodes.diffusion.lora import open_lora
 from nodes.diffusion.network import Inputs, Residuals
 from nodes.diffusion.weights import Weights
 from nodes.types import Cond, Conditioning, ControlHint, ControlNet
@@ -294,3 +296,188 @@ def test_adapters_and_nets_work_together(tmp_path: Path, weights: Weights, net: 
     assert found.adapter is not None
     same(parts(found), parts(controlled(weights, hints[1])))
     same(found.adapter, [2.0 * f for f in controlled(weights, hints[0]).adapter or ()])
+
+
+RANK = 4
+
+
+def control_lora(path: Path, family: str = "sd15") -> ControlNetModel:
+    """Writes a control-LoRA and gives the net that it makes of the family's UNet."""
+    unet, net = tiny.unet_module(family), tiny.controlnet_module(family)
+    trunk, originals = dict(unet.state_dict()), {v: k for k, v in _ldm_names(net).items()}
+    whole, file = dict(net.state_dict()), {"lora_controlnet": torch.zeros(0)}
+    for theirs, name in originals.items():
+        if name not in trunk:
+            file[theirs] = whole[name]
+        elif name.endswith(".weight") and trunk[name].ndim > 1:
+            shape = trunk[name].shape
+            up, down = rand(shape[0], RANK) - 0.5, rand(RANK, *shape[1:]) - 0.5
+            stem = theirs.removesuffix(".weight")
+            file |= {f"{stem}.up": up.reshape(shape[0], RANK, *[1] * (len(shape) - 2)), f"{stem}.down": down}
+            whole[name] = trunk[name] + (up @ down.flatten(1)).reshape(shape)
+        elif name.endswith(".bias"):
+            file[theirs] = whole[name]
+        else:
+            whole[name] = trunk[name]  # what the file does not have is the UNet's
+    save_file({n: t.clone().contiguous() for n, t in file.items()}, path)
+    net.load_state_dict(whole)
+    return net
+
+
+def _ldm_names(net: ControlNetModel) -> dict[str, str]:
+    """LDM's name of each of a ControlNet's tensors."""
+    marked = {name: torch.full((1,), float(i)) for i, name in enumerate(net.state_dict())}
+    names = list(marked)
+    originals = tiny.ldm_controlnet(_Marked(net, marked))  # pyright: ignore[reportArgumentType]
+    return {names[int(value)]: theirs for theirs, value in originals.items()}
+
+
+class _Marked:
+    """A net whose tensors are their own numbers."""
+
+    def __init__(self, net: ControlNetModel, state: dict[str, Tensor]) -> None:
+        self.config = net.config
+        self.controlnet_down_blocks = net.controlnet_down_blocks
+        self._state = state
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self._state
+
+
+@pytest.mark.parametrize("road", ["file", "folder"])
+def test_control_loras_are_made_of_the_unet(
+    tmp_path: Path, weights: Weights, single_file: Written, folder: Written, road: str
+) -> None:
+    module = control_lora(tmp_path / "lora.safetensors")
+    model = checkpoint.open_checkpoint((single_file if road == "file" else folder)("sd15")).model
+    hint = ControlHint(checkpoint.open_controlnet(tmp_path / "lora.safetensors"), rand(1, 64, 48, 3), 0.5)
+    with torch.no_grad():
+        down, mid = module(X, T, CONTEXT, hint.image.movedim(-1, 1), return_dict=False)
+
+    with weights.controls([Conditioning((Cond(CONTEXT, controls=(hint,)),))], model) as controls:
+        assert controls is not None
+        got = parts(controls((hint,), X, T, Inputs(CONTEXT)))
+
+    same(got, [0.5 * r for r in (*down, mid)])
+
+
+def test_a_lora_changes_a_control_lora_too(tmp_path: Path, weights: Weights, single_file: Written) -> None:
+    module = control_lora(tmp_path / "lora.safetensors")
+    name = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    up, down = rand(32, 2), rand(2, 64)
+    save_file({f"unet.{name}.lora_B.weight": up, f"unet.{name}.lora_A.weight": down}, tmp_path / "ink.safetensors")
+    ink = open_lora(tmp_path / "ink.safetensors", 1.0, "unet")
+    model = checkpoint.open_unet(single_file("sd15")).patched(ink)
+    module.get_parameter(name + ".weight").data += up @ down
+    hint = ControlHint(checkpoint.open_controlnet(tmp_path / "lora.safetensors"), rand(1, 64, 48, 3))
+    with torch.no_grad():
+        expected = module(X, T, CONTEXT, hint.image.movedim(-1, 1), return_dict=False)
+
+    with weights.controls([Conditioning((Cond(CONTEXT, controls=(hint,)),))], model) as controls:
+        got = parts(controls((hint,), X, T, Inputs(CONTEXT)))  # pyright: ignore[reportOptionalCall]
+
+    same(got, [*expected[0], expected[1]])
+
+
+def test_differences_are_added_to_the_unet(tmp_path: Path, weights: Weights, single_file: Written) -> None:
+    unet, module = tiny.unet_module().state_dict(), tiny.controlnet_module()
+    state = {theirs: module.state_dict()[n] - unet.get(n, 0.0) for n, theirs in _ldm_names(module).items()}
+    marked = {f"control_model.{n}": t.contiguous() for n, t in state.items()} | {"difference": torch.zeros(0)}
+    save_file(marked, tmp_path / "diff.safetensors")
+    model = checkpoint.open_unet(single_file("sd15"))
+    hint = ControlHint(checkpoint.open_controlnet(tmp_path / "diff.safetensors"), rand(1, 64, 48, 3))
+    with torch.no_grad():
+        down, mid = module(X, T, CONTEXT, hint.image.movedim(-1, 1), return_dict=False)
+
+    with weights.controls([Conditioning((Cond(CONTEXT, controls=(hint,)),))], model) as controls:
+        got = parts(controls((hint,), X, T, Inputs(CONTEXT)))  # pyright: ignore[reportOptionalCall]
+
+    same(got, [*down, mid])
+
+
+def test_a_control_lora_for_another_model_is_told(tmp_path: Path, weights: Weights, single_file: Written) -> None:
+    control_lora(tmp_path / "lora.safetensors")
+    hint = ControlHint(checkpoint.open_controlnet(tmp_path / "lora.safetensors"), rand(1, 64, 48, 3))
+    told = [Conditioning((Cond(CONTEXT, controls=(hint,)),))]
+
+    with (
+        pytest.raises(WeightsError, match=r"lora\.safetensors is made for another model; the model here is SDXL"),
+        weights.controls(told, checkpoint.open_unet(single_file("sdxl"))),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("layout", ["file", "folder"])
+def test_what_the_shuffle_net_finds_has_no_place(tmp_path: Path, weights: Weights, layout: str) -> None:
+    module, path = tiny.controlnet_module(), tmp_path / "control_v11e_sd15_shuffle_fp16.safetensors"
+    module.register_to_config(global_pool_conditions=True)
+    if layout == "file":
+        save_file(tiny.ldm_controlnet(module), path)
+    else:
+        path = tmp_path / "net"
+        module.save_pretrained(path)
+    hint = ControlHint(checkpoint.open_controlnet(path), rand(1, 64, 48, 3))
+    module.register_to_config(global_pool_conditions=False)
+    with torch.no_grad():
+        down, mid = module(X, T, CONTEXT, hint.image.movedim(-1, 1), return_dict=False)
+
+    got = parts(controlled(weights, hint))
+
+    same(got, [r.mean(dim=(2, 3), keepdim=True) for r in (*down, mid)])
+
+
+def test_pooled_residuals_go_everywhere(
+    tmp_path: Path, weights: Weights, net: ControlNet, single_file: Written
+) -> None:
+    save_file(tiny.ldm_controlnet(tiny.controlnet_module()), tmp_path / "a_shuffle.safetensors")
+    image = rand(1, 64, 48, 3)
+    hints = ControlHint(checkpoint.open_controlnet(tmp_path / "a_shuffle.safetensors"), image), ControlHint(net, image)
+
+    found = controlled(weights, *hints)
+    with weights.network(checkpoint.open_unet(single_file("sd15"))) as network:
+        got = network(X, T, Inputs(CONTEXT, down_residuals=found.down, mid_residual=found.mid))
+        alone = controlled(weights, hints[0])
+        also = network(X, T, Inputs(CONTEXT, down_residuals=alone.down, mid_residual=alone.mid))
+
+    assert got.isfinite().all()
+    assert not torch.equal(got, also)
+
+
+def test_masked_pixels_below_zero_reach_an_inpainting_net(weights: Weights, net: ControlNet) -> None:
+    # The inpainting ControlNet is shown -1 where the picture is to be made up.
+    image = rand(1, 64, 48, 3)
+    image[:, 16:32, 16:32] = -1.0
+    with torch.no_grad():
+        down, mid = tiny.controlnet_module()(X, T, CONTEXT, image.movedim(-1, 1), return_dict=False)
+
+    same(parts(controlled(weights, ControlHint(net, image))), [*down, mid])
+
+
+@pytest.mark.parametrize("here", ["sd15", "sd2", "sdxl", "sdxl_refiner"])
+@pytest.mark.parametrize("made_for", ["sd15", "sd2", "sdxl", "adapter"])
+def test_every_familys_net_says_so_to_the_others(
+    tmp_path: Path, weights: Weights, single_file: Written, made_for: str, here: str
+) -> None:
+    path = tmp_path / "net.safetensors"
+    if made_for == "adapter":
+        save_file(first_release(adapter_module()), path)
+    else:
+        save_file(tiny.ldm_controlnet(tiny.controlnet_module(made_for)), path)
+    family = "sd15" if made_for == "adapter" else made_for
+    titles = {"sd15": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "sdxl_refiner": "the SDXL refiner"}
+    model = checkpoint.open_unet(single_file(here))
+    hint = ControlHint(checkpoint.open_controlnet(path), rand(1, 64, 48, 3))
+    told = [Conditioning((Cond(CONTEXT, controls=(hint,)),))]
+
+    if family == here:
+        with weights.controls(told, model) as controls:
+            assert controls is not None
+        return
+    with (
+        pytest.raises(WeightsError) as caught,
+        weights.controls(told, model),
+    ):
+        pass
+    assert str(caught.value) == (
+        f"The ControlNet net.safetensors is made for {titles[family]}; the model here is {titles[here]}."
+    )

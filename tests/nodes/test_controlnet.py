@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from nodes import controlnet
-from nodes.types import Cond, Conditioning, ControlNet, Image, Source
+from nodes.types import Cond, Conditioning, ControlNet, Image, Source, Vae
 
 NET = ControlNet(Source(Path("net.safetensors"), "0" * 64, "controlnet", "sd15"))
 PICTURE = Image(torch.rand((1, 8, 8, 3), generator=torch.Generator().manual_seed(0)))
@@ -68,3 +68,13 @@ def test_a_union_nets_type_is_part_of_its_handle() -> None:
     assert NET.options == ()
     assert tile.options == (("union_type", "tile"),)
     assert tile != depth
+
+
+def test_the_node_with_a_vae_is_the_same_with_a_vae() -> None:
+    a, b, seen = prompt(), prompt(), Vae(Source(Path("vae.safetensors"), "1" * 64, "vae"))
+
+    got = controlnet.apply_with_vae(positive=a, negative=b, control_net=NET, vae=seen, image=PICTURE, strength=0.5)
+
+    (hint,), (other,) = (side.parts[0].controls for side in got)
+    assert hint is other
+    assert (hint.vae, hint.strength) == (seen, 0.5)

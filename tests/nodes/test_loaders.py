@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 
 from nodes import conditioning, loaders, vae
@@ -14,8 +15,9 @@ from nodes.define import Blocked, NodeError
 from nodes.diffusion.vae import PIXEL_SPACE
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
-from nodes.types import Latent
+from nodes.types import Image, Latent
 from tests.diffusion import tiny
+from tests.nodes.conftest import Running
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +168,49 @@ def test_files_that_are_no_models_get_a_sentence(tmp_path: Path, content: bytes)
 
     with pytest.raises(NodeError, match=r"bad\.safetensors (is|ends)"):
         loaders.load_checkpoint(folders=folders, ckpt_name="bad.safetensors")
+
+
+@pytest.mark.parametrize(("name", "scale"), [("taesd", 0.18215), ("taesdxl", 0.13025)])
+def test_small_vaes_are_two_files(tmp_path: Path, name: str, scale: float) -> None:
+    module = tiny.randomized(AutoencoderTiny(), 7)
+    folder = tmp_path / "models" / "vae_approx"
+    folder.mkdir(parents=True)
+    # In TAESD's own files layers are numbered, and a clamp is the decoder's first.
+    for side, first in (("encoder", 0), ("decoder", 1)):
+        state = module.get_submodule(side).state_dict()
+        numbered = [(n.removeprefix("layers.").partition("."), t) for n, t in state.items()]
+        save_file(
+            {f"{int(i) + first}.{rest}": t for (i, _, rest), t in numbered}, folder / f"{name}_{side}.safetensors"
+        )
+    small = loaders.load_vae(folders=Folders.at(tmp_path), vae_name=name)
+    picture = torch.rand((1, 32, 48, 3), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        latent = module.encode(picture.movedim(-1, 1) * 2 - 1).latents / scale  # pyright: ignore
+        decoded = (module.decode(latent * scale).sample / 2 + 0.5).clamp(0, 1).movedim(1, -1)  # pyright: ignore
+
+    got = vae.encode(weights=WEIGHTS, pixels=Image(picture), vae=small)
+    back = vae.decode(weights=WEIGHTS, samples=Latent(latent), vae=small)
+    tiled = vae.decode_tiled(ctx=Running(), weights=WEIGHTS, samples=Latent(latent), vae=small, tile_size=512)
+
+    torch.testing.assert_close(got.samples, latent, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(back.pixels, decoded, rtol=0, atol=1e-4)
+    assert tiled.pixels.shape == picture.shape
+
+
+def test_a_small_vae_without_its_files_says_which(folders: Folders) -> None:
+    with pytest.raises(
+        NodeError, match=r"taesdxl needs taesdxl_encoder\.safetensors and taesdxl_decoder\.safetensors in"
+    ):
+        loaders.load_vae(folders=folders, vae_name="taesdxl")
+
+
+def test_a_difference_controlnet_remembers_its_model(folders: Folders, tmp_path: Path) -> None:
+    model = loaders.load_checkpoint(folders=folders, ckpt_name="xl/tiny.safetensors").model
+    save_file({"difference": torch.zeros(0), "control_model.a": torch.zeros(1)}, tmp_path / "diff.safetensors")
+    more = Folders(folders.base, {"controlnet": [tmp_path]})
+
+    net = loaders.load_difference_controlnet(folders=more, model=model, control_net_name="diff.safetensors")
+    plain = loaders.load_difference_controlnet(folders=more, model=model, control_net_name="net.safetensors")
+
+    assert dict(net.source.options)["base"] == model.source
+    assert plain == loaders.load_controlnet(folders=more, control_net_name="net.safetensors")
