@@ -234,14 +234,16 @@ function useHandlesAgain(level: Level): void {
   }, [level, update]);
 }
 
-/** Tells the styles how far away one is, so that titles keep their size on the screen. In steps: each one costs a look
- * at every element. */
+/** Tells the styles how far away one is, so that titles keep their size on the screen. In steps, and only where there are
+ * titles: each one costs a look at every element. */
 function ZoomVariable() {
   const store = useStoreApi();
   useEffect(() => {
     let told = "";
     const tell = (zoom: number) => {
-      const rounded = Math.exp(Math.round(Math.log(Math.min(zoom, 0.5)) * ZOOM_STEPS) / ZOOM_STEPS).toFixed(3);
+      const rounded = Math.exp(
+        Math.round(Math.log(Math.min(Math.max(zoom, 0.2), 0.5)) * ZOOM_STEPS) / ZOOM_STEPS,
+      ).toFixed(3);
       if (rounded === told) return;
       told = rounded;
       document.querySelector<HTMLElement>(".canvas")?.style.setProperty("--zoom", rounded);

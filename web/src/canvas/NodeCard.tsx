@@ -32,6 +32,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
     "card",
     shape.kind,
     far && "far",
+    level === "tiny" && "grip",
     selected && "selected",
     node.mode === 2 && "muted",
     node.mode === 4 && "bypassed",
@@ -304,6 +305,7 @@ function FarSockets({ data }: { data: CardData }) {
 /** A title that keeps its size on the screen, and the last picture. */
 function Far({ data, titled }: { data: CardData; titled: boolean }) {
   const media = data.layout.rows.find((row) => row.kind === "media");
+  if (!titled && !media) return null;
   return (
     <div className="far-body grip">
       {titled && <span className="far-title">{titleOf(data.node, data.shape)}</span>}
