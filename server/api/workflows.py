@@ -95,15 +95,14 @@ def _template(path: Path) -> dict[str, Any]:
 
 
 def _about(path: Path) -> dict[str, Any]:
-    """What a workflow says of itself, in `extra.template` or at its top."""
+    """What a workflow says of itself, in `extra`."""
     try:
         data: object = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     document = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
     extra: object = document.get("extra")
-    template: object = cast("dict[str, Any]", extra).get("template") if isinstance(extra, dict) else None
-    found = cast("dict[str, Any]", template) if isinstance(template, dict) else document
+    found = cast("dict[str, Any]", extra) if isinstance(extra, dict) else {}
     return {key: found[key] for key in ("title", "description") if isinstance(found.get(key), str)}
 
 
