@@ -51,9 +51,12 @@ import { FrameView } from "./FrameView";
 import { Grid } from "./Grid";
 import { Guides } from "./Guides";
 import { dropLink, endsOf, insertInto, link, linkingStyle, linkToBody, takeMoved, verdict } from "./gestures";
+import { Hints } from "./Hints";
+import { hintAt } from "./hints";
 import { LinkView, linkPath } from "./Link";
 import { type Level, LevelContext, levelAt } from "./lod";
 import { Minimap } from "./Minimap";
+import { beginMarquee, withMarquee } from "./marquee";
 import { NodeCard } from "./NodeCard";
 import { TinyLinks } from "./TinyLinks";
 
@@ -112,7 +115,10 @@ export function Canvas() {
       onPointerMove={(event) => {
         notePointer({ x: event.clientX, y: event.clientY });
         if (event.altKey !== free) useUi.setState({ free: event.altKey });
+        if (linking) hintAt(event.target as Element);
       }}
+      onPointerOver={(event) => hintAt(event.target as Element)}
+      onPointerDownCapture={beginMarquee}
       onDoubleClick={(event) => {
         if (!(event.target as Element).classList.contains("react-flow__pane")) return;
         const screen = { x: event.clientX, y: event.clientY };
@@ -121,6 +127,7 @@ export function Canvas() {
       onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => drop(event)}
     >
+      <Hints />
       {linking && <style>{linkingStyle(linking, typesOf(nodes))}</style>}
       <LevelContext value={level}>
         <ReactFlow<AnyNode, LinkEdge>
@@ -332,7 +339,7 @@ function selectNodes(changes: readonly NodeChange<AnyNode>[]): void {
         change.selected ? frames.add(frameNumber(change.id)) : frames.delete(frameNumber(change.id));
       else change.selected ? selection.add(change.id) : selection.delete(change.id);
     }
-    return { selection, frames };
+    return { selection: withMarquee(selection), frames };
   });
 }
 
@@ -431,7 +438,7 @@ function makeLinkDrag() {
     },
     end: (event: MouseEvent | TouchEvent) => {
       const { linking } = useUi.getState();
-      useUi.setState({ linking: undefined });
+      useUi.setState({ linking: undefined, hint: undefined });
       if (!linking || done) return;
       const point = "changedTouches" in event ? event.changedTouches[0] : event;
       if (point) dropOn(linking, { x: point.clientX, y: point.clientY });

@@ -1,8 +1,8 @@
 import { BaseEdge, type EdgeProps } from "@xyflow/react";
-import { memo } from "react";
-import type { Point } from "../model/edits";
+import { memo, useState } from "react";
+import { disconnect, type Point } from "../model/edits";
 import { socketColour } from "../model/types";
-import { activeTab } from "../store/docs";
+import { activeTab, edit } from "../store/docs";
 import { useExec } from "../store/exec";
 import { useUi } from "../store/ui";
 import type { LinkEdge } from "./derive";
@@ -52,14 +52,39 @@ export const LinkView = memo(function LinkView({
     const tab = activeTab();
     return data !== undefined && state.runs[tab.id]?.nodes[[...tab.view, data.link.to].join(":")]?.state === "running";
   });
+  const [hovered, setHovered] = useState(false);
   if (!data) return null;
   const path = pathThrough({ sourceX, sourceY, targetX, targetY }, data.via, straight);
   const names = ["link", selected && "selected", data.off && "off", data.bypassed && "bypassed", flowing && "flowing"];
   return (
-    <g className={names.filter(Boolean).join(" ")} style={{ color: socketColour(data.link.type) }}>
+    <g
+      className={names.filter(Boolean).join(" ")}
+      style={{ color: socketColour(data.link.type) }}
+      onPointerEnter={() => setHovered(true)}
+      onPointerLeave={() => setHovered(false)}
+    >
       <title>{data.title}</title>
       <path className="link-casing" d={path} />
       <BaseEdge id={id} path={path} interactionWidth={18} />
+      {hovered && <Cut at={middleOf({ sourceX, sourceY, targetX, targetY }, data.via)} link={data.link.id} />}
     </g>
   );
 });
+
+/** Halfway along the middle part of the link. */
+function middleOf(ends: Ends, via: readonly Point[]): Point {
+  const stops = [{ x: ends.sourceX, y: ends.sourceY }, ...via, { x: ends.targetX, y: ends.targetY }];
+  const [a, b] = stops.slice(Math.floor(via.length / 2)) as [Point, Point];
+  return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+}
+
+/** The cross on a link that is pointed at: a click takes the link away. */
+function Cut({ at, link }: { at: Point; link: number }) {
+  const cut = () => edit("disconnect", (doc, graph) => disconnect(doc, graph, [link]));
+  return (
+    <g className="link-cut" transform={`translate(${at.x} ${at.y})`} onClick={cut}>
+      <circle r={9} />
+      <path d="M-3.5-3.5 3.5 3.5M3.5-3.5-3.5 3.5" />
+    </g>
+  );
+}

@@ -88,6 +88,8 @@ interface Ui {
   readonly phoneGraph: boolean;
   /** Alt is held: what is dragged goes where the pointer goes, past the grid and the lines. */
   readonly free: boolean;
+  /** A rule of CSS that shows what the pointer is at. */
+  readonly hint?: string;
   /** Lines that what is dragged lies along. */
   readonly guides: readonly Guide[];
   readonly keys: ChosenKeys;
