@@ -97,7 +97,7 @@ def webp(
     first.save(
         buffer,
         "WEBP",
-        exif=_exif(first, texts),
+        exif=_exif(texts),
         lossless=lossless,
         quality=quality,
         method=WEBP_METHODS[method],
@@ -111,7 +111,7 @@ def jpeg(pixels: Tensor, texts: Metadata, quality: int = 95) -> bytes:
     picture = pil_of(pixels[..., :3])
     _check_side("JPEG", picture, 65_500)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality, exif=_short_exif(picture, texts))
+    picture.save(buffer, "JPEG", quality=quality, exif=_short_exif(texts))
     return buffer.getvalue()
 
 
@@ -128,20 +128,20 @@ def _png_info(texts: Metadata) -> PngInfo:
     return info
 
 
-def _short_exif(picture: Pil.Image, texts: Metadata) -> Pil.Exif:
+def _short_exif(texts: Metadata) -> Pil.Exif:
     """What fits a JPEG's segment of 64 kB: a long workflow is left out rather than the picture lost."""
     left = dict(texts)
     for name in (*_LEFT_OUT_FIRST, *texts):
-        exif = _exif(picture, left)
+        exif = _exif(left)
         if len(exif.tobytes()) < _JPEG_SEGMENT:
             return exif
         left.pop(name, None)
-    return _exif(picture, {})
+    return _exif({})
 
 
-def _exif(picture: Pil.Image, texts: Metadata) -> Pil.Exif:
+def _exif(texts: Metadata) -> Pil.Exif:
     """Texts as `name:JSON`, the workflow in Make, the prompt in Model; A1111's parameters as the user's comment."""
-    exif = picture.getexif()
+    exif = Pil.Exif()
     spare = iter(_SPARE_TAGS)
     for name, text in texts.items():
         if name == _PARAMETERS:

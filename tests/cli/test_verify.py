@@ -188,7 +188,7 @@ def test_nothing_is_written_when_told_so(base: Path, tmp_path: Path, capsys: pyt
 def test_a_long_workflow_leaves_a_jpeg_its_settings(base: Path) -> None:
     long = {**DRAWN, "jpeg": saving("6", filename_prefix="long", format="jpeg")}
     long["2"] = {**long["2"], "_meta": {"title": "y" * 70_000}}
-    (file,) = sfumato.run(long, base=base, device="cpu").files
+    file, *_ = sfumato.run(long, base=base, device="cpu").files
     said = texts(file)
     assert set(said) == {"sfumato", "parameters"}
     assert open_workflow(file.read_bytes(), _registry()).source == "picture"
