@@ -67,9 +67,9 @@ def test_a_configuration_that_is_none_is_told(folders: Folders, config: str, mes
 
 def test_a_changed_configuration_is_another_model(folders: Folders) -> None:
     def digest() -> object:
-        return old_loaders.load_with_config.definition.fingerprint(
-            config_name="mine.yaml", ckpt_name="a.safetensors", folders=folders
-        )
+        fingerprint = old_loaders.load_with_config.definition.fingerprint
+        assert fingerprint is not None
+        return fingerprint(config_name="mine.yaml", ckpt_name="a.safetensors", folders=folders)
 
     before = digest()
     path = Path(folders.path("configs", "mine.yaml"))
