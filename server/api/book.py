@@ -52,7 +52,7 @@ class Book:
             await asyncio.shield(self._loading)
         return self.engine.registry
 
-    async def complete(self, within_s: float = 20) -> Registry:
+    async def complete(self, within_s: float = 120) -> Registry:
         """Every node; waits, for a while, for workers to tell of the custom ones if none are known yet."""
         if self._digest and not self._told.is_set():
             try:
