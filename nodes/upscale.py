@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 
 from nodes.define import Context, node
+from nodes.diffusion import tiles
 from nodes.diffusion.files import digest, read_header, read_tensors
 from nodes.diffusion.vae import is_out_of_memory
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
-from nodes.pictures import tiles, upscaler_files
+from nodes.pictures import upscaler_files
 from nodes.pictures.batches import with_channels
 from nodes.types import Image, Source, UpscaleModel
 from nodes.widgets import Files
@@ -71,7 +72,7 @@ def _with_memory(network: Callable[[Tensor], Tensor], planes: Tensor, scale: int
 
 
 def _enlarge(network: Callable[[Tensor], Tensor], planes: Tensor, tile: int, scale: int, ctx: Context) -> Tensor:
-    total = len(planes) * tiles.count_tiles(planes.shape[-2], planes.shape[-1], tile, _OVERLAP)
+    total = len(planes) * tiles.count((planes.shape[-2], planes.shape[-1]), (tile, tile), _OVERLAP)
     done = 0
 
     def work(piece: Tensor) -> Tensor:
@@ -82,4 +83,4 @@ def _enlarge(network: Callable[[Tensor], Tensor], planes: Tensor, tile: int, sca
         ctx.progress(done, total)
         return result
 
-    return torch.cat([tiles.in_tiles(work, picture, tile, _OVERLAP, scale) for picture in planes.split(1)])
+    return torch.cat([tiles.blended(work, picture, (tile, tile), _OVERLAP, scale) for picture in planes.split(1)])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nodes.diffusion import tiles
 from nodes.diffusion.files import WeightsError
 from nodes.types import Source, Vae
 
@@ -99,8 +99,8 @@ class Autoencoder:
 
     def _smaller(self, work: Callable[[int], Tensor]) -> Tensor:
         """`work` done with the largest tiles, in latent pixels, that fit the memory."""
-        *tiles, last = _TILES
-        for tile in tiles:
+        *larger, last = _TILES
+        for tile in larger:
             _free(self.device)
             try:
                 return work(tile)
@@ -166,62 +166,21 @@ def _tiled(
     Tiles are square, flat and tall ones of the same area. `scale` is how much larger the result is.
     """
     shapes = [(max(tile // 2, 1), tile * 2), (tile * 2, max(tile // 2, 1)), (tile, tile)]
-    tilings = [(_starts(x.shape[-2], h, overlap), h, _starts(x.shape[-1], w, overlap), w) for h, w in shapes]
-    total = len(x) * sum(len(tops) * len(lefts) for tops, _, lefts, _ in tilings)
+    total = len(x) * sum(tiles.count((x.shape[-2], x.shape[-1]), shape, overlap) for shape in shapes)
     done = 0
-    rows: list[Tensor] = []
-    for row in x.split(1):
-        passes: list[Tensor] = []
-        for tops, height, lefts, width in tilings:
-            blend = _Blend(row.shape, scale, overlap)
-            for top, left in itertools.product(tops, lefts):
-                blend.add(work(row[..., top : top + height, left : left + width]), top, left)
-                done += 1
-                if report:
-                    report(done, total)
-            passes.append(blend.result())
-        rows.append(torch.stack(passes).mean(0))
-    return torch.cat(rows)
 
+    def reported(piece: Tensor) -> Tensor:
+        nonlocal done
+        result = work(piece)
+        done += 1
+        if report:
+            report(done, total)
+        return result
 
-def _starts(size: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin on an axis so that each overlaps the one before."""
-    if size <= tile:
-        return [0]
-    step = max(tile - overlap, 1)
-    return [min(start, size - overlap) for start in range(0, size - overlap, step)]
+    def three(row: Tensor) -> Tensor:
+        return torch.stack([tiles.blended(reported, row, shape, overlap, scale) for shape in shapes]).mean(0)
 
-
-class _Blend:
-    """Tiles laid over each other, faded linearly at their edges."""
-
-    def __init__(self, shape: Sequence[int], scale: float, overlap: int) -> None:
-        self._scale = scale
-        self._fade = max(round(overlap * scale), 0)
-        self._size = round(shape[-2] * scale), round(shape[-1] * scale)
-        self._sum: Tensor | None = None
-        self._weight: Tensor | None = None
-
-    def add(self, tile: Tensor, top: int, left: int) -> None:
-        """Lay down a finished tile whose source began at (top, left)."""
-        weight = self._ramp(tile.shape[-2])[:, None] * self._ramp(tile.shape[-1])[None, :]
-        if self._sum is None or self._weight is None:
-            self._sum = tile.new_zeros((*tile.shape[:-2], *self._size))
-            self._weight = tile.new_zeros(self._size)
-        y, x = round(top * self._scale), round(left * self._scale)
-        height, width = tile.shape[-2:]
-        self._sum[..., y : y + height, x : x + width] += tile * weight
-        self._weight[y : y + height, x : x + width] += weight
-
-    def result(self) -> Tensor:
-        """The mean of the tiles, place by place."""
-        assert self._sum is not None
-        assert self._weight is not None
-        return self._sum / self._weight
-
-    def _ramp(self, length: int) -> Tensor:
-        rise = torch.arange(1, length + 1, dtype=torch.float32) / max(self._fade, 1)
-        return rise.clamp(max=1.0) * rise.flip(0).clamp(max=1.0)
+    return torch.cat([three(row) for row in x.split(1)])
 
 
 def _pixels(decoded: Tensor) -> Tensor:

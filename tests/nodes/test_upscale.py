@@ -12,9 +12,9 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu, pixel_shuffle, 
 
 from nodes import upscale
 from nodes.define import Cancelled, NodeError
+from nodes.diffusion import tiles
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
-from nodes.pictures import tiles
 from nodes.types import Image
 
 Tensors = dict[str, torch.Tensor]
@@ -182,9 +182,9 @@ def test_tiles_leave_no_seam(height: int, width: int, scale: int) -> None:
         calls.append(piece.shape)
         return interpolate(piece, scale_factor=scale, mode="nearest") * 3
 
-    result = tiles.in_tiles(work, x, 32, 8, scale)
+    result = tiles.blended(work, x, (32, 32), 8, scale)
     torch.testing.assert_close(result, interpolate(x, scale_factor=scale, mode="nearest") * 3)
-    assert len(calls) == tiles.count_tiles(height, width, 32, 8)
+    assert len(calls) == tiles.count((height, width), (32, 32), 8)
     assert all(max(shape[-2:]) <= 32 for shape in calls)
 
 
@@ -192,7 +192,7 @@ def test_tiles_of_a_network_differ_little_from_the_whole() -> None:
     tensors = esrgan()
     x = torch.rand((1, 3, 60, 60), generator=torch.Generator().manual_seed(0))
     whole = run_esrgan(tensors, x)
-    tiled = tiles.in_tiles(lambda piece: run_esrgan(tensors, piece), x, 48, 32, 4)
+    tiled = tiles.blended(lambda piece: run_esrgan(tensors, piece), x, (48, 48), 32, 4)
     assert (whole - tiled).abs().mean() < 0.02 * whole.std()
 
 
