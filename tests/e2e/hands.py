@@ -47,6 +47,19 @@ def add_node(editor: Page, name: str, at: tuple[float, float]) -> None:
     expect(search).to_be_hidden()
 
 
+def open_template(editor: Page) -> None:
+    editor.get_by_role("button", name="Text to image").first.click()
+    expect(node(editor, "KSampler")).to_be_visible()
+
+
+def set_number(editor: Page, name: str, value: int) -> None:
+    """Types a number into the sampler."""
+    node(editor, "KSampler").get_by_role("spinbutton", name=name).focus()
+    editor.keyboard.press("Enter")
+    editor.keyboard.type(str(value))
+    editor.keyboard.press("Enter")
+
+
 def run(editor: Page) -> None:
     editor.get_by_role("button", name="Run", exact=True).click()
 
