@@ -43,12 +43,12 @@ function isOverlay(): boolean {
   return document.querySelector("[role=dialog][data-state=open], [role=menu][data-state=open]") !== null;
 }
 
-/** Tab and plain letters mean the usual in the bars and panels; on the canvas they are commands. */
+/** Tab and plain letters mean the usual in the bars, the panels and a node's fields; on the canvas they are commands. */
 function inWidget(target: HTMLElement, event: KeyboardEvent): boolean {
   const mod = event.ctrlKey || event.metaKey;
   if (mod) return false;
   if (event.key === "Tab")
-    return target !== document.body && !target.closest(".react-flow__node") && !target.closest(".react-flow__pane");
+    return target !== document.body && (target.closest(".row") !== null || !target.closest(".canvas"));
   return (
     target.closest("[role=tree], [role=listbox], [role=spinbutton], [role=slider]") !== null &&
     /^(Arrow|Enter|Home|End| )/.test(event.key)

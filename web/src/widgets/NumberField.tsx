@@ -17,6 +17,7 @@ const PIXELS_A_STEP = 6;
 /** Drag to scrub (Shift finer, Ctrl coarser), arrows to step, double-click or Enter to type, sums included. */
 export function NumberField({ label, widget, value, onChange, onDone }: Props) {
   const [typing, setTyping] = useState(false);
+  const byKey = useRef(false);
   const drag = useRef<{ x: number; value: Integer; moved: boolean }>(undefined);
   const step = widget.step ?? (widget.kind === "int" ? 1 : 0.1);
   const put = (next: Integer) => onChange(allowed(widget, next));
@@ -36,7 +37,8 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
           onKeyDown={(event) => {
             event.stopPropagation();
             if (event.key === "Escape") event.currentTarget.value = "";
-            if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+            byKey.current = event.key === "Enter" || event.key === "Escape";
+            if (byKey.current) event.currentTarget.blur();
           }}
           onBlur={(event) => {
             const text = event.currentTarget.value;
@@ -51,6 +53,11 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
   }
   return (
     <div
+      ref={(field) => {
+        // Who typed goes on from here with the keys.
+        if (field && byKey.current) field.focus();
+        byKey.current = false;
+      }}
       className="field number"
       role="spinbutton"
       tabIndex={0}
