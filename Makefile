@@ -59,8 +59,8 @@ web/node_modules/.package-lock.json: web/package-lock.json | $(VENV)/.dev
 web: web/node_modules/.package-lock.json ## Build web/dist
 	cd web && $(NPM) run build
 
-check-web: web/node_modules/.package-lock.json ## Lint, types, unit tests of the editor; web/dist is what its sources build
-	cd web && $(NPM) run lint && $(NPM) run typecheck && $(NPM) test
+check-web: web/node_modules/.package-lock.json ## Lint, types, unit tests of editor and client; web/dist is what its sources build
+	cd web && $(NPM) run lint && $(NPM) run typecheck && $(NPM) exec -- tsc -p client && $(NPM) test
 	cd web && $(NPM) run build && git diff --exit-code --stat -- dist
 
 chromium: ## Get a browser for the browser tests, where Debian's packages can be installed
