@@ -58,7 +58,7 @@ async def get_roots(request: web.Request) -> web.Response:
 
 
 async def get_details(request: web.Request) -> web.Response:
-    """The model files of a folder, with sizes and times."""
+    """The model files of a folder: sizes, times, and whether a picture lies beside each."""
     return answer(await asyncio.to_thread(_details, parts(request).folders, _kind(request)))
 
 
@@ -102,7 +102,7 @@ def _details(folders: Folders, kind: str) -> list[dict[str, Any]]:
             continue
         index = next((i for i, root in enumerate(roots) if path.is_relative_to(root)), 0)
         entry = {"name": name, "pathIndex": index, "modified": stat.st_mtime, "created": stat.st_ctime}
-        found.append({**entry, "size": stat.st_size})
+        found.append({**entry, "size": stat.st_size, "preview": _picture_of(roots[index], name) is not None})
     return found
 
 

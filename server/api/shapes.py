@@ -278,6 +278,7 @@ class ModelFile(TypedDict):
     modified: float
     created: float
     size: int
+    preview: bool
 
 
 class SystemInfo(TypedDict):

@@ -208,6 +208,25 @@ async function upload(
   return { filename: reply.name, subfolder: reply.subfolder, type: reply.type };
 }
 
+interface ModelFile {
+  readonly name: string;
+  readonly pathIndex: number;
+  readonly preview?: boolean;
+}
+
+/** The pictures that lie beside the model files of a folder, by the file's name. */
+export async function listModelPictures(folder: string): Promise<ReadonlyMap<string, string>> {
+  const files = (await getJson(`/experiment/models/${folder}`)) as readonly ModelFile[];
+  const path = (name: string) => name.split("/").map(encodeURIComponent).join("/");
+  return new Map(
+    files
+      .filter((one) => one.preview)
+      .map((one) => [one.name, `/api/experiment/models/preview/${folder}/${one.pathIndex}/${path(one.name)}`]),
+  );
+}
+
+export const listEmbeddings = async () => (await getJson("/embeddings")) as readonly string[];
+
 export interface SavedFile {
   readonly path: string;
   readonly size: number;

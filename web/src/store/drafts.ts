@@ -49,14 +49,19 @@ async function ownSession(newId: () => string): Promise<string> {
   return own;
 }
 
+/** A page that is loaded again may begin before the old one has let go. */
+const LET_GO_MS = 1500;
+
 /** Shows other windows that the session has a window. False where it has one already. */
 function hold(session: string): Promise<boolean> {
   if (!navigator.locks) return Promise.resolve(true);
   return new Promise((resolve) => {
-    void navigator.locks.request(SESSION + session, { ifAvailable: true }, (lock) => {
-      resolve(lock !== null);
-      return lock ? new Promise<never>(() => undefined) : undefined;
-    });
+    const held = () => {
+      resolve(true);
+      return new Promise<never>(() => undefined);
+    };
+    const signal = AbortSignal.timeout(LET_GO_MS);
+    navigator.locks.request(SESSION + session, { signal }, held).catch(() => resolve(false));
   });
 }
 

@@ -1,7 +1,7 @@
 import { ChevronDown, TriangleAlert, Upload } from "lucide-react";
 import { Popover } from "radix-ui";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { imageName, uploadImage } from "../api/rest";
+import { imageName, listModelPictures, uploadImage } from "../api/rest";
 import type { Json } from "../model/json";
 import { filterTexts, nearest } from "../model/search";
 import type { WidgetShape } from "../model/shape";
@@ -81,11 +81,34 @@ function tail(name: string): string {
   return name.split(/[\\/]/).pop() ?? name;
 }
 
+/** The folders of models, by the name of the widget that chooses from them. */
+const FOLDERS: Readonly<Record<string, string>> = {
+  ckpt_name: "checkpoints",
+  lora_name: "loras",
+  vae_name: "vae",
+  unet_name: "diffusion_models",
+  control_net_name: "controlnet",
+  style_model_name: "style_models",
+};
+
+const nothing: ReadonlyMap<string, string> = new Map();
+
+/** The pictures of the models to choose from. Without any the names say enough, so a failure says nothing. */
+function usePictures(widget: WidgetShape): ReadonlyMap<string, string> {
+  const folder = FOLDERS[widget.name.replace(/^.*:/, "")];
+  const [pictures, setPictures] = useState(nothing);
+  useEffect(() => {
+    if (folder && widget.options.length) listModelPictures(folder).then(setPictures, () => setPictures(nothing));
+  }, [folder, widget]);
+  return pictures;
+}
+
 function Options({ widget, value, onPick }: { widget: WidgetShape; value: Json; onPick: (value: Json) => void }) {
   const [text, setText] = useState("");
   const [at, setAt] = useState(Math.max(0, widget.options.indexOf(value)));
   const list = useRef<HTMLDivElement>(null);
   const found = useMemo(() => filterTexts(widget.options, text, String), [widget.options, text]);
+  const pictures = usePictures(widget);
   const missing = !widget.options.includes(value) && value !== "" && widget.options.length > 0;
   const near = missing ? nearest(String(value), widget.options.map(String)) : [];
   useEffect(() => {
@@ -135,6 +158,7 @@ function Options({ widget, value, onPick }: { widget: WidgetShape; value: Json; 
             onClick={() => onPick(option)}
             onPointerMove={() => setAt(i)}
           >
+            {pictures.has(String(option)) && <img src={pictures.get(String(option))} alt="" loading="lazy" />}
             {String(option)}
           </button>
         ))}

@@ -1,3 +1,4 @@
+import { addLora } from "../model/completion";
 import type { GraphId, GraphNode } from "../model/document";
 import { randomSeed, setValue } from "../model/edits";
 import { numeric } from "../model/integer";
@@ -55,7 +56,14 @@ export function WidgetControl(props: ControlProps) {
   if (widget.kind === "text") {
     if (isTall(widget))
       return (
-        <PromptField label={label} widget={widget} value={String(value ?? "")} onChange={during} onDone={endGesture} />
+        <PromptField
+          label={label}
+          widget={widget}
+          value={String(value ?? "")}
+          onChange={during}
+          onDone={endGesture}
+          onLora={(lora) => edit(`add ${lora}`, (doc) => addLora(doc, at, id, lora))}
+        />
       );
     return (
       <label className="field line">
