@@ -81,7 +81,7 @@ class _Member:
         loop = asyncio.get_running_loop()
         await loop.subprocess_exec(
             lambda: process,
-            *(sys.executable, "-P", "-m", "server.workers.worker"),
+            *(sys.executable, "-P", "-m", "server.workers.worker", str(os.getpid())),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -16,12 +16,15 @@ _LIKELY_VICTIM = "700"
 
 
 def die_with(parent: int) -> None:
-    """Have the system end this process when its parent ends, however it ends (Linux; elsewhere the pipe tells)."""
+    """Have the system end this process when its parent ends, however it ends (Linux; elsewhere the pipe tells).
+
+    Ends it at once when the parent has ended already.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+    if sys.platform != "win32" and os.getppid() != parent:
+        os._exit(1)
 
 
 def be_the_victim() -> None:

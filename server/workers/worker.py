@@ -351,9 +351,9 @@ class Worker:
 def main() -> None:
     """Be a worker: the first message says which."""
     since = time.monotonic()
-    parent = os.getppid()
-    wire = Wire.take()
+    parent = int(sys.argv[1])
     die_with(parent)
+    wire = Wire.take()
     be_the_victim()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -364,6 +364,7 @@ def main() -> None:
     limit_memory(start.memory_limit_bytes)
     # A worker of a server that was killed may be in its last moments; two at once would share a device and a job.
     alone = Alone(Folders.at(Path(start.base)).state / f"worker-{start.device.replace(':', '-')}.lock", wait=True)
+    die_with(parent)  # it may have ended while this waited
     worker = Worker(wire, start)
     gc.freeze()  # what was imported stays; there is no use in looking through it again and again
     worker.introduce(since)

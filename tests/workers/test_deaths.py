@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from server.workers.alone import Alone
 from tests.api.running import Running, prepare, report, running
 
 FAST = {"cancel_s": 1.0, "shutdown_s": 1.0, "disk_s": 0.2}
@@ -142,6 +143,21 @@ def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
         assert ended, "the worker lives on"
     finally:
         os.close(handle)
+
+
+def test_no_worker_starts_without_its_server(tmp_path: Path) -> None:
+    """A server that is killed while its worker starts leaves none behind, though others wait for the same device."""
+    prepare(tmp_path)
+    first = Running(tmp_path, {"custom_nodes": True}).start()
+    held = Alone(tmp_path / "user" / ".sfumato" / "worker-cpu.lock", wait=True)
+    try:
+        handles = [os.pidfd_open(worker) for worker in workers_of(first)]
+        first.kill()
+        for handle in handles:
+            assert select.select([handle], [], [], 60)[0], "the worker lives on"
+            os.close(handle)
+    finally:
+        held.release()
 
 
 def test_two_devices_run_two_jobs_at_once(tmp_path: Path) -> None:
