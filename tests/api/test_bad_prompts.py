@@ -157,7 +157,86 @@ MISSING = {
     ),
     "a plain value in a socket": show(["2", 0], **{"2": {"class_type": "ToyAdd", "inputs": {"a": {}, "b": 1}}}),
 }
+
+
+def picture(changes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A grey picture, made larger and saved, with some inputs set: `{"scale.width": 5}`."""
+    nodes: dict[str, Any] = {
+        "empty": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+        "scale": {
+            "class_type": "ImageScale",
+            "inputs": {
+                "image": ["empty", 0],
+                "upscale_method": "area",
+                "width": 16,
+                "height": 16,
+                "crop": "disabled",
+            },
+        },
+        "save": {"class_type": "SaveImage", "inputs": {"images": ["scale", 0], "filename_prefix": "bad"}},
+        **more,
+    }
+    for place, value in changes.items():
+        node, name = place.split(".")
+        nodes[node]["inputs"][name] = value
+    return nodes
+
+
+REAL = {
+    f"real {kind}": picture(changes)
+    for kind, changes in {
+        "width 0": {"empty.width": 0},
+        "width too wide": {"empty.width": 16_385},
+        "width negative": {"empty.width": -8},
+        "width text": {"empty.width": "wide"},
+        "width infinite": {"empty.width": "inf"},
+        "height object": {"empty.height": {"a": [{}]}},
+        "no pictures": {"empty.batch_size": 0},
+        "millions of pictures": {"empty.batch_size": 10**7},
+        "colour below": {"empty.color": -1},
+        "colour above": {"empty.color": 2**24},
+        "method unknown": {"scale.upscale_method": "nearest"},
+        "method case": {"scale.upscale_method": "AREA"},
+        "method number": {"scale.upscale_method": 0},
+        "method list": {"scale.upscale_method": ["area"]},
+        "method link to text": {"scale.upscale_method": ["empty", "0"]},
+        "crop true": {"scale.crop": True},
+        "size of a picture": {"scale.width": ["empty", 0]},
+        "picture of a number": {"scale.image": 5},
+        "picture of a text": {"scale.image": "empty"},
+        "picture of itself": {"scale.image": ["scale", 0]},
+        "picture of the output": {"scale.image": ["save", 0]},
+        "picture missing": {"scale.image": None},
+        "round about": {"empty.width": ["scale", 0]},
+        "nothing to save": {"save.images": []},
+        "saved from nowhere": {"save.images": ["nowhere", 0]},
+        "saved from below": {"save.images": ["scale", -1]},
+        "saved from far": {"save.images": ["scale", 10**30]},
+    }.items()
+}
+MODELS = {
+    f"model {kind}": picture({}, **{"save": {"class_type": "SaveImage", "inputs": {"images": ["x", 0]}}, "x": node})
+    for kind, node in {
+        "not there": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "none.safetensors"}},
+        "is no picture": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64}},
+        "is a number": ONE,
+        "outside": {"class_type": "VAELoader", "inputs": {"vae_name": "../vae.safetensors"}},
+        "sampler without anything": {"class_type": "KSampler", "inputs": {}},
+        "sampler of nothing": {"class_type": "KSampler", "inputs": {"model": ["nowhere", 0], "steps": 0, "cfg": "x"}},
+    }.items()
+}
+LARGE = {
+    "large and wrong": show(["c499", 0])
+    | {f"c{n}": {"class_type": "ToyAdd", "inputs": {"a": [f"c{n - 1}", 0], "b": "x"}} for n in range(500)},
+    "large and linked to all": show(["1", 0])
+    | {f"s{n}": {"class_type": "ToyShow", "inputs": {"value": ["none", n]}} for n in range(500)},
+    "deep value": show(["1", 0], **{"1": {"class_type": "ToyNumber", "inputs": {"value": nested(500)}}}),
+    "strange ids": {"\u202e\u0000 ../x": ONE, "": {"class_type": "ToyShow", "inputs": {"value": ["gone", 0]}}},
+}
 TABLE: dict[str, Any] = {
+    **REAL,
+    **MODELS,
+    **LARGE,
     **ROOTS,
     **NODES,
     **LINKS,
@@ -169,6 +248,8 @@ TABLE: dict[str, Any] = {
     **MISSING,
 }
 HARMLESS = {
+    "large and linked to all",
+    "deep value",
     "choice null",
     "file null",
     "link empty",
@@ -269,7 +350,8 @@ def test_a_bad_field_is_explained(shared: Running, case: str) -> None:
 
 
 def test_there_are_as_many_as_were_asked_for() -> None:
-    assert len(TABLE) + len(BODIES) + len(FIELDS) >= 110
+    assert len(TABLE) >= 120
+    assert len(TABLE) + len(BODIES) + len(FIELDS) >= 150
 
 
 def test_numbers_of_the_query_are_checked(shared: Running) -> None:

@@ -228,3 +228,9 @@ def test_addresses_are_ours_beyond_loopback() -> None:
     assert not door.knows_host("evil.example")
     assert is_loopback("127.0.0.1")
     assert not is_loopback("0.0.0.0")
+
+
+def test_there_are_as_many_as_were_asked_for() -> None:
+    """Each of these is a request, or a handful, that must change nothing; a browser's own are in tests/e2e."""
+    assert len(ORIGINS) * len(CHANGES) + len(FORMS) * len(CHANGES) + len(HOSTS) * len(CHANGES) >= 200
+    assert len(ORIGINS) * 2 + len(FORMS) * 2 + len(HOSTS) + 7 * 4 >= 60

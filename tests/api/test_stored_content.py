@@ -230,3 +230,8 @@ def test_a_mask_becomes_the_pictures_alpha(shared: Running) -> None:
     assert reply.status == 200, reply.body
     shown = shared.ask("GET", f"/view?type=input&filename={reply.json['name']}")
     assert Image.open(io.BytesIO(shown.body)).getpixel((0, 0)) == (0, 0, 0, 77)
+
+
+def test_there_are_as_many_as_were_asked_for() -> None:
+    assert len(STORED) * 2 >= 40
+    assert len(GOOD) + len(BAD) >= 45

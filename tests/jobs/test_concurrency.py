@@ -105,8 +105,8 @@ async def crowd(base: Path, clients: int, operations: int, seed: int) -> None:
         async with aiohttp.ClientSession() as session:
             found = Crowd(server.origin, session, seed)
             await asyncio.gather(*(found.client(n, operations // clients) for n in range(clients)))
-            while (await found.ask("GET", "/prompt"))["exec_info"]["queue_remaining"]:
-                await asyncio.sleep(0.05)
+            for job in found.accepted:
+                await found.ask("GET", f"/api/jobs/{job}?wait=60")
             jobs = {job["id"]: job for job in (await found.ask("GET", "/api/jobs"))["jobs"]}
         assert server.get("/queue")["queue_pending"] == []
     states = Counter(job["state"] for job in jobs.values())

@@ -76,6 +76,8 @@ def table(base: Path, damages: dict[str, Any]) -> dict[str, dict[str, Any]]:
     files = {
         "jobs": state / "jobs.sqlite",
         "catalogue": state / "catalogue.json",
+        "start mark": state / "starts" / "cpu",
+        "packs": state / "packs-cpu.json",
         "settings": base / "user" / "default" / "comfy.settings.json",
         "result": max((p for p in (state / "results").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size),
     }
