@@ -1,4 +1,4 @@
-"""Pictures turned into lines that ControlNets are steered by."""
+"""Pictures turned into lines that ControlNets are steered by, by filters."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from nodes.define import node
 from nodes.pictures import edges, lines
 from nodes.pictures.annotate import Levels, annotate
 from nodes.types import Image
-from nodes.widgets import Choice, Range, Spare
+from nodes.widgets import Range, Spare
 
 _LINES = "ControlNet Preprocessors/Line Extractors"
 _Threshold = Annotated[float, Range(0.01, 0.99, step=0.01)]
 _Level = Annotated[int, Range(0, 255), Spare]
 _Resolution = Annotated[int, Range(64, 16384, step=64), Spare]
-_Safe = Annotated[str, Choice(("enable", "disable")), Spare]
-_SAFE_STEPS = 2
 
 
 @node(id="Canny", category="image/preprocessors")
@@ -51,34 +49,6 @@ def pyra_canny(
     return annotate(image, resolution, lambda rgb: lines.canny_pyramid(rgb, low_threshold, high_threshold))
 
 
-def _soft(rgb: Levels, safe: str) -> Levels:
-    return lines.soft_edges(rgb, steps=_SAFE_STEPS if safe == "enable" else None)
-
-
-@node(id="HEDPreprocessor", title="HED Soft-Edge Lines", category=_LINES)
-def hed(*, image: Image, safe: _Safe = "enable", resolution: _Resolution = 512) -> Image:
-    """Soft edges, by filters instead of HED's network; the safe ones come in three strengths."""
-    return annotate(image, resolution, lambda rgb: _soft(rgb, safe))
-
-
-@node(id="PiDiNetPreprocessor", title="PiDiNet Soft-Edge Lines", category=_LINES)
-def pidinet(*, image: Image, safe: _Safe = "enable", resolution: _Resolution = 512) -> Image:
-    """Soft edges, by filters instead of PiDiNet's network; the safe ones come in three strengths."""
-    return annotate(image, resolution, lambda rgb: _soft(rgb, safe))
-
-
-@node(id="FakeScribblePreprocessor", title="Fake Scribble Lines (aka scribble_hed)", category=_LINES)
-def fake_scribble(*, image: Image, safe: _Safe = "enable", resolution: _Resolution = 512) -> Image:
-    """Soft edges redrawn as strokes of one width."""
-    return annotate(image, resolution, lambda rgb: lines.scribble_of(_soft(rgb, safe)))
-
-
-@node(id="Scribble_PiDiNet_Preprocessor", title="Scribble PiDiNet Lines", category=_LINES)
-def scribble_pidinet(*, image: Image, safe: _Safe = "enable", resolution: _Resolution = 512) -> Image:
-    """Soft edges redrawn as strokes of one width."""
-    return annotate(image, resolution, lambda rgb: lines.scribble_of(_soft(rgb, safe)))
-
-
 @node(id="ScribblePreprocessor", title="Scribble Lines", category=_LINES)
 def scribble(*, image: Image, resolution: _Resolution = 512) -> Image:
     """A drawing's dark strokes, white on black."""
@@ -105,23 +75,6 @@ def lineart_standard(
     return annotate(image, resolution, lambda rgb: lines.line_drawing(rgb, guassian_sigma, intensity_threshold))
 
 
-@node(id="LineArtPreprocessor", title="Realistic Lineart", category=_LINES)
-def lineart(
-    *,
-    image: Image,
-    coarse: Annotated[str, Choice(("disable", "enable")), Spare] = "disable",
-    resolution: _Resolution = 512,
-) -> Image:
-    """A line drawing, by filters instead of a network; fine, or coarse."""
-    return annotate(image, resolution, lambda rgb: lines.line_drawing(rgb, 6.0 if coarse == "enable" else 2.0))
-
-
-@node(id="AnimeLineArtPreprocessor", title="Anime Lineart", category=_LINES)
-def lineart_anime(*, image: Image, resolution: _Resolution = 512) -> Image:
-    """A line drawing, by filters instead of a network."""
-    return annotate(image, resolution, lambda rgb: lines.line_drawing(rgb, 3.0))
-
-
 @node(id="BinaryPreprocessor", title="Binary Lines", category=_LINES)
 def binary(*, image: Image, bin_threshold: _Level = 100, resolution: _Resolution = 512) -> Image:
     """White where a picture is brighter than a level; 0 and 255 choose the level by Otsu's method."""
@@ -132,20 +85,3 @@ def binary(*, image: Image, bin_threshold: _Level = 100, resolution: _Resolution
         return np.asarray(cv2.threshold(grey, bin_threshold, 255, method)[1])
 
     return annotate(image, resolution, work)
-
-
-@node(id="M-LSDPreprocessor", title="M-LSD Lines", category=_LINES)
-def mlsd(
-    *,
-    image: Image,
-    score_threshold: Annotated[float, Range(0.01, 2, step=0.01), Spare] = 0.1,
-    dist_threshold: Annotated[float, Range(0.01, 20, step=0.01), Spare] = 0.1,
-    resolution: _Resolution = 512,
-) -> Image:
-    """Straight lines, by LSD instead of M-LSD's network.
-
-    The score is how much brightness changes across a line (0 to 1); the distance is a line's least length in percent
-    of the resolution.
-    """
-    shortest = max(4.0, dist_threshold / 100 * resolution)
-    return annotate(image, resolution, lambda rgb: lines.segments(rgb, score_threshold, shortest))

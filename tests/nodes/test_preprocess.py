@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
-from nodes import preprocess, preprocess_colours
+from nodes import preprocess, preprocess_colours, preprocess_networks
+from nodes.diffusion.weights import Weights
+from nodes.folders import Folders
 from nodes.types import Image, Mask
+from tests.nodes.conftest import Running
 
 
 def square(size: int = 64) -> Image:
@@ -20,6 +26,14 @@ def disc(size: int = 96, radius: float = 30.0) -> Image:
     y, x = torch.meshgrid(torch.arange(size) - size / 2, torch.arange(size) - size / 2, indexing="ij")
     inside = (torch.hypot(x, y) < radius).float()
     return Image(inside.reshape(1, size, size, 1).expand(1, size, size, 3))
+
+
+WEIGHTS = Weights("cpu", "fp32")
+
+
+def by_filter(node: Any, **inputs: Any) -> Image:
+    """What a node draws that would use a network if there were one."""
+    return node(**inputs, weights=WEIGHTS, folders=Folders.at(Path("no-such-folder")), ctx=Running())
 
 
 def is_on(image: Image) -> torch.Tensor:
@@ -104,12 +118,12 @@ def outline(image: Image) -> torch.Tensor:
 EDGES = {
     "canny": lambda image: preprocess.canny_edge(image=image, resolution=128),
     "pyracanny": lambda image: preprocess.pyra_canny(image=image, resolution=128),
-    "hed": lambda image: preprocess.hed(image=image, safe="disable", resolution=128),
-    "hed safe": lambda image: preprocess.hed(image=image, safe="enable", resolution=128),
-    "pidinet": lambda image: preprocess.pidinet(image=image, resolution=128),
-    "fake scribble": lambda image: preprocess.fake_scribble(image=image, resolution=128),
-    "scribble pidinet": lambda image: preprocess.scribble_pidinet(image=image, resolution=128),
-    "mlsd": lambda image: preprocess.mlsd(image=image, resolution=128),
+    "hed": lambda image: by_filter(preprocess_networks.hed, image=image, safe="disable", resolution=128),
+    "hed safe": lambda image: by_filter(preprocess_networks.hed, image=image, safe="enable", resolution=128),
+    "pidinet": lambda image: by_filter(preprocess_networks.pidinet, image=image, resolution=128),
+    "fake scribble": lambda image: by_filter(preprocess_networks.fake_scribble, image=image, resolution=128),
+    "scribble pidinet": lambda image: by_filter(preprocess_networks.scribble_pidinet, image=image, resolution=128),
+    "mlsd": lambda image: by_filter(preprocess_networks.mlsd, image=image, resolution=128),
 }
 
 
@@ -126,9 +140,11 @@ STROKES = {
     "scribble": lambda image: preprocess.scribble(image=image, resolution=128),
     "xdog": lambda image: preprocess.scribble_xdog(image=image, resolution=128),
     "standard lineart": lambda image: preprocess.lineart_standard(image=image, resolution=128),
-    "lineart": lambda image: preprocess.lineart(image=image, resolution=128),
-    "coarse lineart": lambda image: preprocess.lineart(image=image, coarse="enable", resolution=128),
-    "anime lineart": lambda image: preprocess.lineart_anime(image=image, resolution=128),
+    "lineart": lambda image: by_filter(preprocess_networks.lineart, image=image, resolution=128),
+    "coarse lineart": lambda image: by_filter(
+        preprocess_networks.lineart, image=image, coarse="enable", resolution=128
+    ),
+    "anime lineart": lambda image: by_filter(preprocess_networks.lineart_anime, image=image, resolution=128),
 }
 
 
@@ -153,12 +169,12 @@ def test_the_shorter_side_gets_the_resolution(resolution: int, expected: tuple[i
 
 
 def test_straight_lines_are_found_and_curves_are_not() -> None:
-    found = is_on(preprocess.mlsd(image=square(128), resolution=128, dist_threshold=20))
+    found = is_on(by_filter(preprocess_networks.mlsd, image=square(128), resolution=128, dist_threshold=20))
     assert found.sum() == pytest.approx(4 * 64, rel=0.1)
-    assert not is_on(preprocess.mlsd(image=disc(128, 20), resolution=128, dist_threshold=20)).any()
+    assert not is_on(by_filter(preprocess_networks.mlsd, image=disc(128, 20), resolution=128, dist_threshold=20)).any()
     faint = Image(square(128).pixels * 0.08)
-    assert not is_on(preprocess.mlsd(image=faint, resolution=128, score_threshold=0.1)).any()
-    assert is_on(preprocess.mlsd(image=faint, resolution=128, score_threshold=0.05)).any()
+    assert not is_on(by_filter(preprocess_networks.mlsd, image=faint, resolution=128, score_threshold=0.1)).any()
+    assert is_on(by_filter(preprocess_networks.mlsd, image=faint, resolution=128, score_threshold=0.05)).any()
 
 
 @pytest.mark.parametrize(("threshold", "bright"), [(100, 0.5), (200, 0.9), (0, 0.6), (255, 0.6)])

@@ -1,0 +1,205 @@
+"""Pictures turned into lines by networks that are in models/annotators; by filters where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from nodes.define import Context, node
+from nodes.diffusion.weights import Weights
+from nodes.folders import Folders
+from nodes.pictures import line_models, lines
+from nodes.pictures.annotate import Levels, annotate
+from nodes.types import Image
+from nodes.widgets import Choice, Range, Spare
+
+_LINES = "ControlNet Preprocessors/Line Extractors"
+_Resolution = Annotated[int, Range(64, 16384, step=64), Spare]
+_Safe = Annotated[str, Choice(("enable", "disable")), Spare]
+_SAFE_STEPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a node was given beside its inputs."""
+
+    weights: Weights
+    folders: Folders
+    ctx: Context
+
+    def drawn(
+        self,
+        image: Image,
+        resolution: int,
+        kind: line_models.Kind,
+        otherwise: Callable[[Levels], Levels],
+        *,
+        steps: int | None = None,
+        then: Callable[[Levels], Levels] = lambda found: found,
+    ) -> Image:
+        """Each picture's lines by the network of a kind, or else by a filter; `then` redraws them."""
+        source = line_models.find(self.folders, kind)
+
+        def work(rgb: Levels) -> Levels:
+            self.ctx.check()
+            found = otherwise(rgb) if source is None else line_models.draw(self.weights, source, rgb, steps=steps)
+            return then(found)
+
+        return annotate(image, resolution, work)
+
+    def soft(
+        self,
+        image: Image,
+        resolution: int,
+        kind: line_models.Kind,
+        safe: str,
+        then: Callable[[Levels], Levels] = lambda found: found,
+    ) -> Image:
+        """Soft edges, in three strengths where they are to be safe."""
+        steps = _SAFE_STEPS if safe == "enable" else None
+        return self.drawn(
+            image, resolution, kind, lambda rgb: lines.soft_edges(rgb, steps=steps), steps=steps, then=then
+        )
+
+
+@node(id="HEDPreprocessor", title="HED Soft-Edge Lines", category=_LINES)
+def hed(
+    *,
+    image: Image,
+    safe: _Safe = "enable",
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """Soft edges, the safe ones in three strengths: by HED's network where models/annotators has it as safetensors
+    (ControlNetHED), by filters otherwise."""
+    return _Around(weights, folders, ctx).soft(image, resolution, "hed", safe)
+
+
+@node(id="PiDiNetPreprocessor", title="PiDiNet Soft-Edge Lines", category=_LINES)
+def pidinet(
+    *,
+    image: Image,
+    safe: _Safe = "enable",
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """Soft edges, the safe ones in three strengths: by PiDiNet where models/annotators has it as safetensors
+    (table5_pidinet), by filters otherwise."""
+    return _Around(weights, folders, ctx).soft(image, resolution, "pidinet", safe)
+
+
+@node(id="FakeScribblePreprocessor", title="Fake Scribble Lines (aka scribble_hed)", category=_LINES)
+def fake_scribble(
+    *,
+    image: Image,
+    safe: _Safe = "enable",
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """Soft edges redrawn as strokes of one width: HED's where models/annotators has its network, else filters'."""
+    return _Around(weights, folders, ctx).soft(image, resolution, "hed", safe, lines.scribble_of)
+
+
+@node(id="Scribble_PiDiNet_Preprocessor", title="Scribble PiDiNet Lines", category=_LINES)
+def scribble_pidinet(
+    *,
+    image: Image,
+    safe: _Safe = "enable",
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """Soft edges redrawn as strokes of one width: PiDiNet's where models/annotators has it, else filters'."""
+    return _Around(weights, folders, ctx).soft(image, resolution, "pidinet", safe, lines.scribble_of)
+
+
+@node(id="LineArtPreprocessor", title="Realistic Lineart", category=_LINES)
+def lineart(
+    *,
+    image: Image,
+    coarse: Annotated[str, Choice(("disable", "enable")), Spare] = "disable",
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """A line drawing, fine or coarse: by its network where models/annotators has it as safetensors (sk_model,
+    sk_model2 for coarse), by filters otherwise."""
+    rough = coarse == "enable"
+    kind: line_models.Kind = "coarse lineart" if rough else "lineart"
+    return _Around(weights, folders, ctx).drawn(
+        image, resolution, kind, lambda rgb: lines.line_drawing(rgb, 6.0 if rough else 2.0)
+    )
+
+
+@node(id="AnimeLineArtPreprocessor", title="Anime Lineart", category=_LINES)
+def lineart_anime(
+    *, image: Image, resolution: _Resolution = 512, weights: Weights, folders: Folders, ctx: Context
+) -> Image:
+    """A line drawing: by its network where models/annotators has it as safetensors (netG), by filters otherwise."""
+    return _Around(weights, folders, ctx).drawn(
+        image, resolution, "anime lineart", lambda rgb: lines.line_drawing(rgb, 3.0)
+    )
+
+
+@node(id="M-LSDPreprocessor", title="M-LSD Lines", category=_LINES)
+def mlsd(
+    *,
+    image: Image,
+    score_threshold: Annotated[float, Range(0.01, 2, step=0.01), Spare] = 0.1,
+    dist_threshold: Annotated[float, Range(0.01, 20, step=0.01), Spare] = 0.1,
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """Straight lines: by M-LSD where models/annotators has it as safetensors (mlsd_large_512_fp32), by LSD otherwise.
+
+    For the network the score is how sure it is and the distance a line's least length in its pixels. For LSD the score
+    is how much brightness changes across a line (0 to 1); the distance is in percent of the resolution.
+    """
+    source = line_models.find(folders, "mlsd")
+    shortest = max(4.0, dist_threshold / 100 * resolution)
+
+    def work(rgb: Levels) -> Levels:
+        ctx.check()
+        if source is None:
+            return lines.segments(rgb, score_threshold, shortest)
+        return line_models.draw_segments(weights, source, rgb, score_threshold, dist_threshold)
+
+    return annotate(image, resolution, work)
+
+
+@hed.fingerprint
+@fake_scribble.fingerprint
+def _hed_digest(folders: Folders) -> str:
+    return line_models.digest(folders, "hed")
+
+
+@pidinet.fingerprint
+@scribble_pidinet.fingerprint
+def _pidinet_digest(folders: Folders) -> str:
+    return line_models.digest(folders, "pidinet")
+
+
+@lineart.fingerprint
+def _lineart_digest(folders: Folders) -> str:
+    return line_models.digest(folders, "lineart", "coarse lineart")
+
+
+@lineart_anime.fingerprint
+def _anime_digest(folders: Folders) -> str:
+    return line_models.digest(folders, "anime lineart")
+
+
+@mlsd.fingerprint
+def _mlsd_digest(folders: Folders) -> str:
+    return line_models.digest(folders, "mlsd")
