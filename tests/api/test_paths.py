@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from nodes.registry import builtin
+from nodes.widgets import Files
+from server.api.application import OPEN_ROUTES
+from server.api.routes import Route
+from server.api.workflows import ROUTES as PAGES
 from tests.api.running import Running, prepare, report
 from tests.jobs.test_disk import PNG, form
 
@@ -84,28 +91,39 @@ def twice(name: str) -> str:
 
 
 GETS = {
-    "view": "/view?filename={n}",
     "view input": "/view?type=input&filename={n}",
     "view subfolder": "/view?filename=canary.png&subfolder={n}",
-    "view type": "/view?filename=canary.png&type={n}",
     "view preview": "/view?filename={n}&preview=webp;90",
     "view channel": "/api/view?filename={n}&channel=a",
     "metadata": "/view_metadata/loras?filename={n}",
     "metadata folder": "/view_metadata/{n}?filename=canary.png",
-    "models": "/models/{n}",
-    "experiment": "/experiment/models/{n}",
     "experiment preview": "/experiment/models/preview/loras/0/{n}",
-    "userdata": "/userdata/{n}",
     "userdata list": "/userdata?dir={n}&recurse=true&full_info=true",
-    "userdata tree": "/v2/userdata?path={n}",
-    "template": "/templates/{n}",
-    "asset": "/{n}",
     "asset folder": "/assets/{n}",
-    "history": "/history/{n}",
-    "job": "/api/jobs/{n}",
-    "setting": "/settings/{n}",
-    "node": "/object_info/{n}",
 }
+NAMING = frozenset({"filename", "subfolder", "type", "dir", "path"})
+
+
+def gets_of(routes: Iterable[Route]) -> Iterator[tuple[str, str]]:
+    """Every place of every GET where a client says a name, with `{n}` for the name."""
+    for route in routes:
+        if route.method != "GET":
+            continue
+        places = re.findall(r"{(\w+)(?::[^}]*(?:\([^)]*\))?[^}]*)?}", route.path)
+        for place in places:
+            path = re.sub(r"{(\w+)[^}]*}", lambda m, place=place: "{n}" if m[1] == place else "0", route.path)
+            yield f"{route.path} {place}", path
+        for name in sorted(NAMING & set(getattr(route.query, "__annotations__", {}))):
+            yield f"{route.path} {name}", f"{re.sub(r'{[^}]*}', 'loras', route.path)}?{name}={{n}}"
+
+
+GETS |= dict(gets_of((*OPEN_ROUTES, *PAGES)))
+
+
+def test_every_route_that_takes_a_name_is_tried() -> None:
+    assert len(GETS) >= 25
+    assert len(GETS) * len(NAMES) * 2 >= 200
+    assert {"/view filename", "/internal/files/{place} place", "/userdata/{file} file"} <= GETS.keys()
 
 
 def everything_outside(server: Running) -> dict[str, bytes]:
@@ -177,6 +195,65 @@ def test_no_user_file_is_written_outside(server: Running, method: str) -> None:
                 case _:
                     reply = server.ask(method, f"/userdata/{coded}", b"OVERWRITTEN" if method == "POST" else None)
             assert reply.status < 500, (name, reply.body)
+    assert everything_outside(server) == before
+
+
+def file_inputs() -> list[tuple[str, str]]:
+    """Every input of every node that names a file."""
+    return [
+        (definition.id, each.name)
+        for definition in builtin()
+        for each in definition.inputs
+        if isinstance(each.widget, Files)
+    ]
+
+
+def test_no_file_input_of_any_node_takes_a_name_that_leaves_its_folder(server: Running) -> None:
+    """Judged before anything runs: the same resolver opens the file when it does."""
+    tried = Counter[str]()
+    for node, name in file_inputs():
+        prompt: dict[str, Any] = {}
+        for n, value in enumerate(names(server)):
+            if value in ("", "\ud800"):
+                continue
+            prompt[f"f{n}"] = {"class_type": node, "inputs": {name: value}}
+            prompt[f"s{n}"] = {"class_type": "ToyShow", "inputs": {"value": [f"f{n}", 0]}}
+        reply = server.ask("POST", "/api/validate", {"prompt": prompt})
+        assert reply.status == 200, reply.body
+        assert SECRET not in reply.body
+        for key in (key for key in prompt if key.startswith("f")):
+            own = reply.json["node_errors"].get(key, {"errors": []})["errors"]
+            about = [error for error in own if error["extra_info"].get("input_name") == name]
+            assert about, (node, name, prompt[key])
+            tried[node] += 1
+    report(
+        f"\n  {len(file_inputs())} inputs of {len(tried)} nodes that name a file: {sum(tried.values())} names refused"
+    )
+    assert len(file_inputs()) >= 30
+    assert sum(tried.values()) >= 200
+
+
+PREFIXED = frozenset({"SaveImage", "SaveAnimatedWEBP", "SaveAnimatedPNG", "SaveImageAs", "SaveLatent"})
+WITH_MODELS = frozenset({"CheckpointSave", "ModelSave", "CLIPSave", "VAESave", "LoraSave"})
+"""Savers of what takes a model to make; they name files by the same function, and are run with models elsewhere."""
+
+
+def test_no_saving_node_writes_outside(server: Running) -> None:
+    saving = {each.id for each in builtin() if each.terminal and each.input("filename_prefix") is not None}
+    assert saving == PREFIXED | WITH_MODELS
+    before = everything_outside(server)
+    sources = {
+        "picture": {"class_type": "EmptyImage", "inputs": {"width": 4, "height": 4, "batch_size": 1}},
+        "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": 16, "height": 16, "batch_size": 1}},
+    }
+    for node in sorted(PREFIXED):
+        given = {"samples": ["latent", 0]} if node == "SaveLatent" else {"images": ["picture", 0]}
+        for name in names(server):
+            prompt = {**sources, "save": {"class_type": node, "inputs": {**given, "filename_prefix": name}}}
+            reply = server.ask("POST", "/prompt", {"prompt": prompt})
+            assert reply.status in (200, 400), (name, reply.body)
+            if reply.status == 200:
+                assert server.ended(reply.json["prompt_id"])["state"] in ("done", "failed"), name
     assert everything_outside(server) == before
 
 

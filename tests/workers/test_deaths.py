@@ -6,6 +6,8 @@ import os
 import random
 import select
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from server.workers.alone import Alone
-from tests.api.running import Running, prepare, report, running
+from server.workers.messages import Start, encode
+from tests.api.running import ROOT, Running, prepare, report, running
 
 FAST = {"cancel_s": 1.0, "shutdown_s": 1.0, "disk_s": 0.2}
 
@@ -145,19 +147,14 @@ def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
         os.close(handle)
 
 
-def test_no_worker_starts_without_its_server(tmp_path: Path) -> None:
-    """A server that is killed while its worker starts leaves none behind, though others wait for the same device."""
-    prepare(tmp_path)
-    first = Running(tmp_path, {"custom_nodes": True}).start()
-    held = Alone(tmp_path / "user" / ".sfumato" / "worker-cpu.lock", wait=True)
-    try:
-        handles = [os.pidfd_open(worker) for worker in workers_of(first)]
-        first.kill()
-        for handle in handles:
-            assert select.select([handle], [], [], 60)[0], "the worker lives on"
-            os.close(handle)
-    finally:
-        held.release()
+def test_a_worker_whose_server_is_gone_already_ends_at_once(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    start = encode(Start(str(tmp_path), device="cpu"))
+    command = [sys.executable, "-m", "server.workers.worker", str(gone.pid)]
+    ended = subprocess.run(command, check=False, input=start, capture_output=True, timeout=60, cwd=ROOT)
+    assert ended.returncode == 1
+    assert not list(tmp_path.rglob("worker-*.lock"))
 
 
 def test_two_devices_run_two_jobs_at_once(tmp_path: Path) -> None:
