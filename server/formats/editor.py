@@ -9,17 +9,19 @@ from random import Random
 from typing import Any, cast
 
 from server.formats.document import Document, Item, read_document
+from server.formats.everywhere import SENDERS, with_found_links
 from server.formats.fields import fields_of
 from server.formats.prompt import Prompt, is_link
 from server.formats.scopes import Scope, unfold
 from server.formats.shapes import NodeShape, Shapes
 from server.formats.texts import choose, fill_name
-from server.formats.wanted import GETTER, PRIMITIVE, REROUTES, SETTER, Constant, Gone, Source, find_source
+from server.formats.wanted import GETTER, PRIMITIVES, REROUTES, SETTER, Constant, Gone, Source, find_source
 
 NOT_RUN = frozenset(
     {
         *REROUTES,
-        PRIMITIVE,
+        *PRIMITIVES,
+        *SENDERS,
         GETTER,
         SETTER,
         "Note",
@@ -57,7 +59,7 @@ def to_prompt(
     `choices` picks among the variants of dynamic prompts (fresh each time when None), `now` is the date in file names.
     Raises FormatError naming the node or link that cannot be read.
     """
-    return convert(read_document(document), shapes, choices=choices, now=now)
+    return convert(with_found_links(read_document(document), document), shapes, choices=choices, now=now)
 
 
 def convert(

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, cast
 
 from nodes.folders import Folders
+from server.formats.everywhere import is_lost
 from server.formats.prompt import Prompt, is_link
 from server.formats.reading import optional_mapping
 from server.formats.shapes import Shapes
@@ -70,7 +71,16 @@ def make_report(prompt: Prompt, document: Mapping[str, Any] | None, shapes: Shap
     return Report(
         tuple(_unknown(prompt, raw, shapes)),
         tuple(_missing(prompt, raw, shapes, folders)) if folders is not None else (),
+        tuple(_notes(document or {}, raw)),
     )
+
+
+def _notes(document: Mapping[str, Any], raw: list[Mapping[str, Any]]) -> Iterator[str]:
+    if is_lost(document, {str(node.get("type")) for node in raw}):
+        yield (
+            "Use Everywhere feeds inputs here, and the file does not say which: in ComfyUI, convert its links to real "
+            "ones and save again."
+        )
 
 
 def _unknown(prompt: Prompt, raw: list[Mapping[str, Any]], shapes: Shapes) -> Iterator[UnknownNode]:

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 from server.formats.document import BYPASSED, INSIDE_INPUT, MUTED, Item, Socket, Wire
 from server.formats.errors import FormatError
+from server.formats.everywhere import SEED
 from server.formats.scopes import Scope
 from server.formats.shapes import compatible
 
 REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
-PRIMITIVE = "PrimitiveNode"
+PRIMITIVES = frozenset({"PrimitiveNode", SEED})
 GETTER, SETTER = "GetNode", "SetNode"
 
 
@@ -90,7 +91,7 @@ class _Search:
             return None
         if item.type in REROUTES:
             return self._wire_of(item.inputs[0] if item.inputs else None)
-        if item.type == PRIMITIVE:
+        if item.type in PRIMITIVES:
             return self._wire_of(item.inputs[0] if item.inputs else None) or _primitive(item, self._scope)
         if item.type == GETTER:
             return self._from_setter(item)
