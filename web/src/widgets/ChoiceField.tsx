@@ -29,7 +29,7 @@ export function ChoiceField({ widget, label, value, onChange }: Props) {
           <button
             type="button"
             className="choice-button"
-            aria-label={`${label}: ${shown}`}
+            aria-label={`${label} ${shown}`}
             title={missing ? `${shown} is not on this server` : shown}
           >
             <span className="label">{label}</span>

@@ -42,7 +42,6 @@ export function WidgetControl(props: ControlProps) {
         type="button"
         role="switch"
         aria-checked={on}
-        aria-label={label}
         className="field toggle"
         onClick={() => once(!on)}
       >
