@@ -117,6 +117,7 @@ class _Member:
             case Ready():
                 self._failures = 0
                 self.state.ready, self.state.pid, self.state.device = True, message.pid, message.device
+                log.info("worker %s is ready: process %d, after %.1f s", self.state.id, message.pid, message.loaded_s)
             case Beat():
                 self.state.rss_bytes, self.state.cache = message.rss_bytes, message.cache
                 self.state.device = message.device or self.state.device

@@ -95,8 +95,15 @@ def deaths(base: Path, kills: int, seed: int) -> dict[str, int]:
                 prompt["w"] = {"class_type": "ToyWait", "inputs": wait}
                 prompt["2"] = {"class_type": "ToySave", "inputs": {"value": ["w", 0], "prefix": f"j{len(jobs)}/a"}}
                 jobs.append(server.submit(prompt))
-            time.sleep(chance.uniform(0.0, 0.8))
-            for pid in workers_of(server):
+            # Most die at work, some while they start; each of the latter makes the next start wait longer.
+            at_work = chance.random() < 0.9
+            known = server.lines_with("is ready")
+            if not (workers := workers_of(server)):
+                server.logged("is ready", times=known + 1)
+            for pid in workers:
+                if at_work:
+                    server.logged(f"is ready: process {pid},")
+                time.sleep(chance.uniform(0.0, 0.8))
                 try:
                     os.kill(pid, signal.SIGKILL)
                     done += 1
