@@ -127,6 +127,17 @@ def align_your_steps_scheduler(
     return Sigmas(schedules.align_your_steps(model_type, steps, denoise))
 
 
+@node(id="GITSScheduler", category=_SCHEDULERS)
+def gits_scheduler(
+    *,
+    coeff: Annotated[float, Range(0.8, 1.5, step=0.05)] = 1.2,
+    steps: Annotated[int, Range(2, 1000)] = 10,
+    denoise: _Denoise = 1.0,
+) -> Sigmas:
+    """Levels where the way from noise to picture bends most, for SD 1.x; a larger `coeff` has more at low noise."""
+    return Sigmas(schedules.gits(coeff, steps, denoise))
+
+
 @node(id="OptimalStepsScheduler", category=_SCHEDULERS)
 def optimal_steps_scheduler(
     *,

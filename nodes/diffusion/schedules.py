@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nodes.diffusion import gits as gits_rows
 from nodes.diffusion.network import Parametrization
 from nodes.diffusion.prediction import prediction as prediction_of
 
@@ -223,6 +224,19 @@ OPTIMAL_STEPS = tuple(_OPTIMAL_LEVELS)
 def optimal_steps(model: str, steps: int, denoise: float = 1.0) -> Tensor:
     """Levels searched so that few steps come near to many, as published for a model. arXiv:2503.21774."""
     return _last_part(_OPTIMAL_LEVELS[model], steps, denoise)
+
+
+_GITS_MOST_STEPS = 20
+
+
+def gits(coefficient: float, steps: int, denoise: float = 1.0) -> Tensor:
+    """Levels where the trajectories of SD 1.x bend, as published for 0.8 to 1.5 and up to 20 steps. arXiv:2405.11326.
+
+    The larger the coefficient, the more steps at low noise; it is taken to the nearest 0.05.
+    """
+    levels, last = prediction_of(Parametrization()).levels, 999
+    numbers = gits_rows.row(round(coefficient * 20) * 5, min(steps, _GITS_MOST_STEPS))
+    return _last_part([levels.sigma(last * (1 - number / gits_rows.LAST)) for number in numbers], steps, denoise)
 
 
 def _last_part(levels: Sequence[float], steps: int, denoise: float) -> Tensor:

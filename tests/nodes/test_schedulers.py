@@ -41,6 +41,10 @@ CASES: list[tuple[Any, dict[str, Any], list[float]]] = [
     (schedulers.beta_scheduler, {"model": MODEL, "steps": 4}, [14.6146, 5.6866, 1.6183, 0.5154, 0]),
     (schedulers.sd_turbo_scheduler, {"model": MODEL}, [14.6146, 0]),
     (schedulers.align_your_steps_scheduler, {"model_type": "SVD", "denoise": 0.2}, [0.173, 0.034, 0]),
+    (schedulers.gits_scheduler, {"steps": 4}, [14.61464, 2.36326, 0.92192, 0.36617, 0]),
+    (schedulers.gits_scheduler, {"steps": 3, "coeff": 0.8}, [14.61464, 11.54542, 6.77309, 0]),
+    (schedulers.gits_scheduler, {"steps": 10, "coeff": 1.5, "denoise": 0.3}, [0.17026, 0.13792, 0.09825, 0]),
+    (schedulers.gits_scheduler, {"steps": 5, "denoise": 0.0}, []),
     (schedulers.optimal_steps_scheduler, {"steps": 10, "denoise": 0.3}, [0.8287, 0.5512, 0.2808, 0]),
     (schedulers.optimal_steps_scheduler, {"model_type": "Wan", "steps": 4}, [1.0, 0.989, 0.973, 0.902, 0]),
     (schedulers.optimal_steps_scheduler, {"steps": 5}, [0.9968, 0.9819, 0.966, 0.9158, 0.5512, 0]),
@@ -109,3 +113,17 @@ def test_percent_as_level(percent: float, actual: bool, expected: float) -> None
 def test_levels_that_cannot_be_are_told(scheduler: Any, given: dict[str, Any], message: str) -> None:
     with pytest.raises(NodeError, match=message):
         scheduler(**given)
+
+
+@pytest.mark.parametrize("coeff", [0.8 + 0.05 * i for i in range(15)])
+def test_gits_has_levels_for_every_number_of_steps(coeff: float) -> None:
+    for steps in (*range(2, 21), 33):
+        levels = schedulers.gits_scheduler(coeff=coeff, steps=steps).values
+        assert len(levels) == steps + 1
+        assert (levels.diff() < 0).all()
+
+
+def test_a_larger_gits_coefficient_has_more_steps_at_low_noise() -> None:
+    middle = [float(schedulers.gits_scheduler(coeff=0.8 + 0.05 * i, steps=10).values[5]) for i in range(15)]
+
+    assert middle == sorted(middle, reverse=True)
