@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request, Response, expect
+from playwright.sync_api import Page, expect
 
+from tests.e2e.complaints import Complaints
 from tests.e2e.serving import FLAGS, Served, chromium
+
+
+def pytest_configure() -> None:
+    expect.set_options(timeout=20_000)  # a machine may do much else
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,31 +58,6 @@ def served(base_folder: Path) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def web_url(served: Served) -> str:
     return served.url
-
-
-class Complaints(list[str]):
-    """What a page complained of: errors, refused requests, requests to elsewhere."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        super().__init__()
-        self._url = url
-        page.on("pageerror", lambda error: self.append(f"page: {error}"))
-        page.on("console", self._hear)
-        page.on("request", self._watch)
-        page.on("response", self._check)
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.append(f"console: {message.text}")
-
-    def _watch(self, request: Request) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme not in {"data", "blob"} and f"{parts.scheme}://{parts.netloc}" != self._url:
-            self.append(f"request to elsewhere: {request.url}")
-
-    def _check(self, reply: Response) -> None:
-        if reply.status >= 400:
-            self.append(f"{reply.status}: {reply.url}")
 
 
 @pytest.fixture

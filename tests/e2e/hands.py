@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
-RUN_MS = 120_000
+RUN_MS = 300_000
 
 Json = dict[str, Any]
 
