@@ -26,12 +26,7 @@ export function ChoiceField({ widget, label, value, onChange }: Props) {
     <div className={missing ? "field choice missing" : "field choice"}>
       <Popover.Root open={open} onOpenChange={setOpen}>
         <Popover.Trigger asChild>
-          <button
-            type="button"
-            className="choice-button"
-            aria-label={`${label} ${shown}`}
-            title={missing ? `${shown} is not on this server` : shown}
-          >
+          <button type="button" className="choice-button" title={missing ? `${shown} is not on this server` : shown}>
             <span className="label">{label}</span>
             <span className="state">
               {missing && <TriangleAlert size={12} />}

@@ -38,13 +38,7 @@ export function WidgetControl(props: ControlProps) {
   if (widget.kind === "toggle") {
     const on = value === true;
     return (
-      <button
-        type="button"
-        role="switch"
-        aria-checked={on}
-        className="field toggle"
-        onClick={() => once(!on)}
-      >
+      <button type="button" role="switch" aria-checked={on} className="field toggle" onClick={() => once(!on)}>
         <span className="label">{label}</span>
         <span className="state">{on ? (widget.on ?? "on") : (widget.off ?? "off")}</span>
         <i className={on ? "switch on" : "switch"} />
