@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 from tests.e2e.complaints import Complaints
 from tests.e2e.serving import FLAGS, Served, chromium
 
+STARTS_WITHIN_MS = 120_000
+
 
 def pytest_configure() -> None:
     expect.set_options(timeout=20_000)  # a machine may do much else
@@ -69,7 +71,8 @@ def complaints(page: Page, web_url: str) -> Complaints:
 @pytest.fixture
 def editor(page: Page, web_url: str, complaints: Complaints) -> Iterator[Page]:
     """The editor on an empty canvas. Fails the test at its end for any error or any request to elsewhere."""
+    page.set_default_timeout(STARTS_WITHIN_MS)
     page.goto(web_url)
-    expect(page.get_by_role("application")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("application")).to_be_visible(timeout=STARTS_WITHIN_MS)
     yield page
     assert complaints == []

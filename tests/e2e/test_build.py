@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
 
+from nodes.starter.checker import describe
 from tests.e2e.hands import (
+    RUN_MS,
     add_node,
     drag,
     expect_picture,
@@ -20,18 +25,64 @@ from tests.e2e.hands import (
     socket,
 )
 
+PROMPT = "a red circle above a blue square on a white background"
 
-def test_build_by_mouse_and_run(editor: Page) -> None:
-    add_node(editor, "EmptyImage", (400, 300))
-    drag(editor, middle(socket(editor, "EmptyImage", "IMAGE", "Output")), (900, 320))
-    search = editor.get_by_role("combobox", name="Search for a node")
-    expect(search).to_have_attribute("placeholder", "Nodes that take IMAGE")
-    search.fill("save image")
-    search.press("Enter")
-    expect(editor.locator(".react-flow__edge")).to_have_count(1)
+
+def pick_node(editor: Page, name: str, at: tuple[float, float]) -> None:
+    """Adds a node with the mouse: a double click on the empty canvas, and a click on what was found."""
+    editor.mouse.dblclick(*at)
+    editor.get_by_role("combobox", name="Search for a node").fill(name)
+    editor.locator(f"#found-{name}").click()
+    expect(node(editor, name).last).to_be_visible()
+
+
+def wire(start: Locator, output: str, end: Locator, label: str) -> None:
+    """Drags a link from an output to an input."""
+    begin = start.get_by_label(f"Output {output},", exact=False)
+    drag(start.page, middle(begin), middle(end.get_by_label(f"Input {label},", exact=False)))
+
+
+def type_number(editor: Page, of: Locator, name: str, value: int) -> None:
+    of.get_by_role("spinbutton", name=name).dblclick()
+    editor.keyboard.type(str(value))
+    editor.keyboard.press("Enter")
+
+
+def test_build_text_to_image_by_mouse_and_run(editor: Page, base_folder: Path) -> None:
+    for name, at in (
+        ("CheckpointLoaderSimple", (90, 120)),
+        ("CLIPTextEncode", (420, 120)),
+        ("EmptyLatentImage", (90, 330)),
+        ("KSampler", (750, 120)),
+        ("VAEDecode", (1080, 120)),
+        ("SaveImage", (1080, 330)),
+    ):
+        pick_node(editor, name, at)
+    words, nothing = node(editor, "CLIPTextEncode").first, node(editor, "CLIPTextEncode").nth(1)
+    words.get_by_role("textbox").fill(PROMPT)
+    pick_node(editor, "CLIPTextEncode", (420, 420))
+    loader, latent, sampler, decode, save = (
+        node(editor, name)
+        for name in ("CheckpointLoaderSimple", "EmptyLatentImage", "KSampler", "VAEDecode", "SaveImage")
+    )
+    for link in (
+        (loader, "CLIP", words, "clip"),
+        (loader, "CLIP", nothing, "clip"),
+        (loader, "MODEL", sampler, "model"),
+        (words, "CONDITIONING", sampler, "positive"),
+        (nothing, "CONDITIONING", sampler, "negative"),
+        (latent, "LATENT", sampler, "latent_image"),
+        (sampler, "LATENT", decode, "samples"),
+        (loader, "VAE", decode, "vae"),
+        (decode, "IMAGE", save, "images"),
+    ):
+        wire(*link)
+    expect(editor.locator(".react-flow__edge")).to_have_count(9)
+    type_number(editor, latent, "width", 128)
+    type_number(editor, latent, "height", 128)
     run(editor)
-    expect_picture(editor, "SaveImage")
-    expect(node(editor, "SaveImage").locator(".chip")).to_contain_text("s")
+    expect(sampler.get_by_role("img", name="Preview of what is being made")).to_be_visible(timeout=RUN_MS)
+    expect_drawn(editor, base_folder)
 
     editor.get_by_role("button", name="Gallery").click()
     tile = editor.get_by_role("complementary", name="Gallery").get_by_role("button", name="Enlarge").first
@@ -40,23 +91,61 @@ def test_build_by_mouse_and_run(editor: Page) -> None:
     expect(editor.get_by_role("button", name="Open its workflow")).to_be_visible()
 
 
-def test_build_by_keys_alone_and_run(editor: Page) -> None:
-    editor.keyboard.press("Tab")
-    editor.keyboard.type("empty image")
-    editor.keyboard.press("Enter")
-    expect(node(editor, "EmptyImage")).to_be_visible()
-    editor.keyboard.press("Shift+A")
-    editor.keyboard.type("save image")
-    editor.keyboard.press("Enter")
-    expect(node(editor, "SaveImage")).to_be_visible()
-    editor.keyboard.press("c")
-    link = editor.get_by_role("textbox", name="Link to")
-    link.fill("images ←")
-    link.press("Enter")
-    expect(editor.locator(".react-flow__edge")).to_have_count(1)
-    editor.keyboard.press("l")
-    editor.keyboard.press("Control+Enter")
-    expect_picture(editor, "SaveImage")
+def expect_drawn(editor: Page, base_folder: Path) -> None:
+    """The picture in the node is the newest file, and shows what the prompt asked for."""
+    shown = expect_picture(editor, "SaveImage").get_attribute("src") or ""
+    newest = max((base_folder / "output").rglob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+    assert newest.name in shown
+    with Image.open(newest) as image:
+        seen = describe(np.asarray(image.convert("RGB")))
+    assert seen.background == "white"
+    assert {thing.color for thing in seen.things} == {"red", "blue"}
+
+
+def test_build_text_to_image_by_keys_alone_and_run(editor: Page, base_folder: Path) -> None:
+    keys = editor.keyboard
+
+    def add(name: str, title: str = "", links: Sequence[str] = ()) -> None:
+        keys.press("Tab")
+        keys.type(name)
+        expect(editor.get_by_role("option", selected=True)).to_have_id(f"found-{name}")
+        keys.press("Enter")
+        expect(node(editor, name).last).to_be_visible()
+        if title:
+            keys.press("F2")
+            keys.press("Control+a")
+            keys.type(title)
+            keys.press("Enter")
+        for link in links:
+            keys.press("c")
+            keys.type(link)
+            expect(editor.get_by_role("option", selected=True)).to_contain_text(link)
+            keys.press("Enter")
+            expect(editor.get_by_role("textbox", name="Link to")).to_be_hidden()
+
+    add("CheckpointLoaderSimple")
+    add("CLIPTextEncode", "Words", ["clip \u2190"])
+    keys.press("Enter")
+    keys.type(PROMPT)
+    keys.press("Escape")
+    add("CLIPTextEncode", "Nothing", ["clip \u2190"])
+    add("EmptyLatentImage")
+    keys.press("Enter")
+    for _ in range(2):
+        keys.press("Enter")
+        keys.type("128")
+        keys.press("Enter")
+        keys.press("Tab")
+    keys.press("Escape")
+    add("KSampler", "", ["model \u2190", "positive \u2190 Words", "negative \u2190 Nothing", "latent_image \u2190"])
+    add("VAEDecode", "", ["samples \u2190", "vae \u2190"])
+    add("SaveImage", "", ["images \u2190"])
+    keys.press("l")
+    expect(editor.locator(".react-flow__edge")).to_have_count(9)
+    keys.press("Control+Enter")
+    preview = node(editor, "KSampler").get_by_role("img", name="Preview of what is being made")
+    expect(preview).to_be_visible(timeout=RUN_MS)
+    expect_drawn(editor, base_folder)
 
 
 def test_a_wrong_link_is_refused_with_a_way_out(editor: Page) -> None:
