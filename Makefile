@@ -69,16 +69,18 @@ chromium: ## Get a browser for the browser tests, where Debian's packages can be
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	  else echo "No Chromium: install Debian's package 'chromium', or set CHROMIUM to a browser's path." >&2; exit 1; fi
 
-bench: $(VENV)/.dev ## Measure the hot paths; prints JSON
+bench: $(VENV)/.dev chromium ## Measure the hot paths; prints JSON
 	@for script in tests/bench/*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
 
 soak: $(VENV)/.dev chromium ## The long fault, fuzz and soak suites
 	$(PYTEST) -m soak $(ARGS)
 
-starter: $(VENV)/.dev ## Train the bundled model from nothing (hours on a CPU, resumable)
+starter: $(VENV)/.dev ## Train the bundled model and its companions from nothing (hours on a CPU, resumable)
 	$(BIN)/python -m nodes.starter.train $(ARGS)
+	$(BIN)/python -m nodes.starter.companions
+	$(BIN)/python -m nodes.starter.score --card nodes/starter/MODEL_CARD.md
 
-starter-score: $(VENV)/.dev ## Score the bundled model on held-out prompts
+starter-score: $(VENV)/.dev ## Score the bundled model and its companions
 	$(BIN)/python -m nodes.starter.score $(ARGS)
 
 clean: ## Remove what was installed and built here (not web/dist)
