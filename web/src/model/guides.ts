@@ -60,8 +60,8 @@ function guidesOf(box: Box, others: readonly Box[], axis: Axis): readonly Guide[
 }
 
 const REVERSALS = 4;
-const WITHIN_MS = 700;
-const LEAST_WAY = 12;
+const WITHIN_MS = 1200;
+const LEAST_WAY = 20;
 
 /** Tells when what is dragged is shaken: its direction turned round often in a short time. */
 export function makeShake(): (x: number, now: number) => boolean {

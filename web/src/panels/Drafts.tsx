@@ -1,7 +1,6 @@
 import { Trash2 } from "lucide-react";
 import { useCallback, useEffect, useState } from "react";
-import { useDocs } from "../store/docs";
-import { type Draft, discardDraft, listDrafts } from "../store/drafts";
+import { DRAFTS_CHANGED, type Draft, discardDraft, listDrafts } from "../store/drafts";
 import { openDraft } from "../store/persist";
 import { report } from "../store/ui";
 import { when } from "./when";
@@ -9,14 +8,12 @@ import { when } from "./when";
 /** What was closed, or left by a window that is gone, before it was saved: kept in this browser until discarded. */
 export function Drafts() {
   const [drafts, setDrafts] = useState<readonly Draft[]>([]);
-  const open = useDocs((state) => state.tabs.length);
   const read = useCallback(() => listDrafts().then(setDrafts, report), []);
   useEffect(() => {
     void read();
-    // A document that was just closed is written after a moment.
-    const timer = setTimeout(() => void read(), 1000);
-    return () => clearTimeout(timer);
-  }, [read, open]);
+    document.addEventListener(DRAFTS_CHANGED, read);
+    return () => document.removeEventListener(DRAFTS_CHANGED, read);
+  }, [read]);
   if (!drafts.length) return null;
   const then = (task: Promise<void>) => void task.then(read, report);
   return (

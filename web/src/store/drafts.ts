@@ -26,6 +26,9 @@ export interface Draft extends Kept {
   readonly nodes: number;
 }
 
+/** What the page tells itself when a document that was closed has become a draft. */
+export const DRAFTS_CHANGED = "sfumato:drafts";
+
 const SESSION = "session ";
 const CLOSED = "closed ";
 const MOST_CLOSED = 30;
@@ -119,11 +122,11 @@ export async function keepSession(
   );
 }
 
-/** Turns the record of a document that was closed into a draft, if there is something to lose. */
-export async function closeRecord(id: string): Promise<void> {
-  const kept = await get<Kept>(id, database());
-  if (kept && isDraft(kept)) await set(CLOSED + id, kept, database());
+/** Makes a draft of a document that was closed, if there is something to lose. */
+export async function closeRecord(id: string, kept: Kept): Promise<void> {
+  if (isDraft(kept)) await set(CLOSED + id, kept, database());
   await del(id, database());
+  document.dispatchEvent(new Event(DRAFTS_CHANGED));
 }
 
 const nodeCount = ({ file }: Kept) => (isList(file.nodes) ? file.nodes.length : 0);

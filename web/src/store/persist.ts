@@ -63,6 +63,7 @@ export async function openDraft(draft: Draft): Promise<void> {
 /** Keeps what changes from now on, and warns where another window has the same document open. */
 export function startKeeping(): () => void {
   const written = new Map<string, string>();
+  const closed: Tab[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const write = async () => {
     const { tabs } = useDocs.getState();
@@ -75,13 +76,14 @@ export function startKeeping(): () => void {
       records,
     );
     for (const tab of changed) written.set(tab.id, stateOf(tab));
-    for (const id of written.keys()) {
-      if (tabs.some((tab) => tab.id === id)) continue;
-      written.delete(id);
-      await closeRecord(id);
+    for (const tab of closed.splice(0)) {
+      if (tabs.some((one) => one.id === tab.id)) continue;
+      written.delete(tab.id);
+      await closeRecord(tab.id, record(tab));
     }
   };
-  const soon = () => {
+  const soon = ({ tabs }: { readonly tabs: readonly Tab[] }, before = { tabs }) => {
+    closed.push(...before.tabs.filter((tab) => !tabs.some((one) => one.id === tab.id)));
     clearTimeout(timer);
     timer = setTimeout(() => void write().catch(report), WAIT_MS);
   };
@@ -91,7 +93,7 @@ export function startKeeping(): () => void {
   };
   document.addEventListener("visibilitychange", now);
   const stopWatch = watchOtherWindows();
-  soon();
+  soon(useDocs.getState());
   return () => {
     stopDocs();
     stopWatch();
