@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -196,14 +196,14 @@ class Running:
                 if event["type"] == type and node in (None, event["data"].get("node")):
                     return heard
 
-    def logged(self, text: str, times: int = 1, within_s: float = 60) -> None:
-        """Return once so many lines of the log have this text in them."""
-        with self._more:
-            assert self._more.wait_for(lambda: self.lines_with(text) >= times, within_s), self.log[-10:]
+    def logged(self, text: str, within_s: float = 60) -> None:
+        """Return once a line of the log has this text in it."""
+        self.logging_until(lambda: any(text in line for line in self.log), within_s)
 
-    def lines_with(self, text: str) -> int:
-        """How many lines of the log have this text in them."""
-        return sum(text in line for line in self.log)
+    def logging_until(self, holds: Callable[[], bool], within_s: float = 60) -> None:
+        """Return once something holds, which is looked at again with each new line of the log."""
+        with self._more:
+            assert self._more.wait_for(holds, within_s), self.log[-10:]
 
     def outputs(self) -> list[str]:
         """The files in the output folder."""

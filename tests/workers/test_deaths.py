@@ -97,10 +97,8 @@ def deaths(base: Path, kills: int, seed: int) -> dict[str, int]:
                 jobs.append(server.submit(prompt))
             # Most die at work, some while they start; each of the latter makes the next start wait longer.
             at_work = chance.random() < 0.9
-            known = server.lines_with("is ready")
-            if not (workers := workers_of(server)):
-                server.logged("is ready", times=known + 1)
-            for pid in workers:
+            server.logging_until(lambda: bool(workers_of(server)))
+            for pid in workers_of(server):
                 if at_work:
                     server.logged(f"is ready: process {pid},")
                 time.sleep(chance.uniform(0.0, 0.8))
