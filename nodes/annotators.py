@@ -33,6 +33,8 @@ _ZOE = ("zoedepth", *(kind for kind in annotators.DEPTH if kind != "zoedepth"))
 _Resolution = Annotated[int, Range(64, 16384, step=64), Spare]
 _Angle = Annotated[float, Range(0, 15.71, step=0.01), Spare]
 _Share = Annotated[float, Range(0, 1, step=0.01), Spare]
+_Percent = Annotated[float, Range(0, 100, step=0.1), Spare]
+_USUAL_ANGLE = 6.28
 _OnOff = Annotated[str, Choice(("enable", "disable")), Spare]
 
 
@@ -142,6 +144,39 @@ def zoe_depth(
     return _Around(weights, folders, ctx).depth(image, resolution, _ZOE, _grey)
 
 
+@node(id="LeReS-DepthMapPreprocessor", title="LeReS Depth Map", category=_DEPTH)
+def leres_depth(
+    *,
+    image: Image,
+    rm_nearest: _Percent = 0.0,
+    rm_background: _Percent = 0.0,
+    boost: Annotated[str, Choice(("disable", "enable")), Spare] = "disable",  # noqa: ARG001 -- written into workflows
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """How near everything is, by any depth network; the nearest percents all white, the farthest all black."""
+
+    def draw(near: np.ndarray) -> Levels:
+        clipped = np.where(near >= 1.0 - rm_nearest / 100.0, 1.0, near)
+        return _grey(np.where(clipped <= rm_background / 100.0, 0.0, clipped))
+
+    return _Around(weights, folders, ctx).depth(image, resolution, annotators.DEPTH, draw)
+
+
+@node(id="BAE-NormalMapPreprocessor", title="BAE Normal Map", category=_DEPTH)
+def bae_normal(
+    *, image: Image, resolution: _Resolution = 512, weights: Weights, folders: Folders, ctx: Context
+) -> Image:
+    """Which way surfaces face, from how depth changes, by any depth network."""
+
+    def draw(near: np.ndarray) -> Levels:
+        return annotators.normals(near, 0.0, _USUAL_ANGLE)
+
+    return _Around(weights, folders, ctx).depth(image, resolution, annotators.DEPTH, draw)
+
+
 @node(id="DepthAnythingPreprocessor", title="Depth Anything", category=_DEPTH)
 def depth_anything(
     *,
@@ -233,6 +268,8 @@ def _zoe_digest(folders: Folders) -> str:
     return annotators.find(folders, _ZOE, "depth", _DEPTH_EXAMPLE).digest
 
 
+@leres_depth.fingerprint
+@bae_normal.fingerprint
 @depth_anything.fingerprint
 @depth_anything_v2.fingerprint
 def _depth_anything_digest(folders: Folders) -> str:

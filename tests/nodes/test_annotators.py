@@ -183,7 +183,22 @@ def test_normals_point_where_a_slope_faces() -> None:
 
 def test_normals_of_a_picture(folders: Folders, weights: Weights, ctx) -> None:
     put(folders, "depth", dpt)
-    assert run(annotator_nodes.midas_normal, folders, weights, ctx).shape == (1, 64, 85, 3)
+    midas, bae = (
+        run(node, folders, weights, ctx) for node in (annotator_nodes.midas_normal, annotator_nodes.bae_normal)
+    )
+    assert midas.shape == bae.shape == (1, 64, 85, 3)
+    assert bae.std() > 0
+
+
+def test_leres_whitens_what_is_near_and_blackens_what_is_far(folders: Folders, weights: Weights, ctx) -> None:
+    put(folders, "depth", dpt)
+    whole = run(annotator_nodes.leres_depth, folders, weights, ctx)
+    cut = run(annotator_nodes.leres_depth, folders, weights, ctx, rm_nearest=30.0, rm_background=20.0)
+    near, far = whole > 0.705, whole < 0.195
+    assert (cut[near] == 1).all()
+    assert (cut[far] == 0).all()
+    between = (whole > 0.21) & (whole < 0.69)
+    assert torch.equal(cut[between], whole[between])
 
 
 def test_segments_have_the_palettes_colours(folders: Folders, weights: Weights, ctx) -> None:
