@@ -27,6 +27,8 @@ TEXT_PARTS: Sequence[tuple[str, str]] = (
 """Where single files keep their text encoders; of SDXL's two the second is the large one."""
 FACTS_KEY = "sfumato.facts"
 """In a single file's metadata: what the model says of itself beyond names and shapes, as a JSON object."""
+EDM_V = ("edm_vpred.sigma_max", "edm_vpred.sigma_min")
+"""Tensors that say that a UNet predicts v over continuous noise levels (CosXL)."""
 TOKENIZER_KEY = "sfumato.tokenizer."
 """In a single file's metadata, followed by a part's name: a tokenizer that is not CLIP's, see `tokenizer`."""
 PREVIEW_FILE = "preview.json"
@@ -48,7 +50,8 @@ _KINDS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0", "v": "v", "eps"
 _FACTS: Mapping[str, type | tuple[type, ...]] = {
     "kind": str,
     "zero_snr": bool,
-    **dict.fromkeys(("beta_start", "beta_end", "scale", "shift"), (int, float)),
+    "levels": str,
+    **dict.fromkeys(("beta_start", "beta_end", "scale", "shift", "sigma_min", "sigma_max"), (int, float)),
     **dict.fromkeys(("timesteps", "channels", "downscale"), int),
 }
 """What models say of themselves, and of which type it is."""
@@ -194,11 +197,19 @@ def _facts_of_file(header: Header, family: str, prefix: str) -> dict[str, Any]:
         facts["kind"] = "v"
     if "ztsnr" in header.shapes:
         facts["zero_snr"] = True
+    if EDM_V[0] in header.shapes:
+        facts |= {"kind": "v", "levels": "edm", **_continuous(header)}
     if said := _KINDS.get(header.metadata.get("modelspec.prediction_type", "")):
         facts.setdefault("kind", said)
     if family == "sd2" and "kind" not in facts and _looks_like_velocity(header, prefix):
         facts["kind"] = "v"
     return facts
+
+
+def _continuous(header: Header) -> dict[str, float]:
+    """The ends of a continuous range of noise levels, as a file keeps them in tensors."""
+    there = {name: name.removeprefix("edm_vpred.") for name in EDM_V if name in header.shapes}
+    return {name: float(tensor.float().max()) for name, tensor in files.read_tensors(header.path, there)}
 
 
 def _said_facts(header: Header) -> dict[str, Any]:
@@ -208,6 +219,8 @@ def _said_facts(header: Header) -> dict[str, Any]:
     facts = {name: said[name] for name in _FACTS if isinstance(said.get(name), _FACTS[name])}
     if facts.get("kind") not in (None, *_KINDS.values()):
         del facts["kind"]
+    if facts.get("levels") not in (None, "edm"):
+        del facts["levels"]
     if "preview" in said:
         facts["preview"] = _preview_factors(said["preview"], header.path)
     return facts

@@ -45,6 +45,12 @@ FAMILIES: Mapping[str, Family] = {
 }
 
 
+PREDICTION_FACTS = (
+    "kind", "zero_snr", "beta_start", "beta_end", "timesteps", "levels", "sigma_min", "sigma_max",
+)  # fmt: skip
+"""What of a parametrization a checkpoint may say of itself."""
+
+
 def family_named(name: str) -> Family:
     """The family of this name. Raises WeightsError when it is not known here."""
     try:
@@ -62,7 +68,7 @@ def unet_family(config: Mapping[str, Any]) -> str:
 
 def with_facts(family: Family, facts: Mapping[str, Any]) -> Family:
     """The family with what one checkpoint says of itself: "kind", "zero_snr", "beta_start", "scale", ..."""
-    known = {k: facts[k] for k in ("kind", "zero_snr", "beta_start", "beta_end", "timesteps") if k in facts}
+    known = {k: facts[k] for k in PREDICTION_FACTS if k in facts}
     latent = {k: facts[k] for k in ("scale", "shift", "channels", "downscale") if k in facts}
     return replace(
         family,
@@ -162,6 +168,8 @@ def _trunk_config(shapes: Shapes, levels: int) -> Config:
         "attention_head_dim": tuple(max(1, c // _HEAD_WIDTH) for c in channels) if linear else _SD1_HEADS,
         "norm_num_groups": _GROUPS if all(c % _GROUPS == 0 for c in channels) else 8,
     }
+    if "time_embedding.cond_proj.weight" in shapes:  # how strongly to guide, for those distilled to be told so (LCM)
+        config["time_cond_proj_dim"] = shapes["time_embedding.cond_proj.weight"][1]
     if "add_embedding.linear_1.weight" in shapes:
         config |= _addition(shapes["add_embedding.linear_1.weight"][1], deep=max(*depths, middle) > 1)
     return config

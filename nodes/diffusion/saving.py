@@ -193,11 +193,16 @@ def _facts(model: Model) -> tuple[dict[str, Stored], dict[str, Any]]:
     """What a checkpoint says of how its UNet predicts: tensors of no length that others look for, and our own words."""
     found = {k: v for k, v in model.source.options if k not in _NOT_SAID}
     predicts = options.parametrization(model)
-    if predicts.kind in ("eps", "v"):
+    values: dict[str, Tensor] = {}
+    if predicts.kind == "v" and predicts.levels == "edm":
+        ends = (predicts.sigma_max, predicts.sigma_min)
+        found |= {"kind": "v", "levels": "edm", "sigma_max": ends[0], "sigma_min": ends[1]}
+        values = {name: torch.tensor(end) for name, end in zip(checkpoint.EDM_V, ends, strict=True)}
+    elif predicts.kind in ("eps", "v") and predicts.levels is None:
         found |= {"kind": predicts.kind, "zero_snr": predicts.zero_snr}
-    marks = {"v_pred": found.get("kind") == "v", "ztsnr": bool(found.get("zero_snr"))}
-    nothing = Stored("F32", (0,), lambda: torch.zeros(0))
-    return {name: nothing for name, is_so in marks.items() if is_so}, found
+        marks = {"v_pred": predicts.kind == "v", "ztsnr": predicts.zero_snr}
+        values = {name: torch.zeros(0) for name, is_so in marks.items() if is_so}
+    return {n: Stored("F32", tuple(t.shape), lambda t=t: t) for n, t in values.items()}, found
 
 
 def _config(source: Source, part: str) -> Metadata:
