@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from functools import cache
+from functools import cache, lru_cache
 
 _TIMESTEPS = 1000
 _ONE_MORE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
@@ -58,6 +58,7 @@ def _at(timestep: float) -> float:
     return table[place] + (table[place + 1] - table[place]) * (timestep - place)
 
 
+@lru_cache(maxsize=16)
 def _levels(scheduler: str, steps: int) -> list[float]:
     """Log noise levels of a schedule's steps."""
     table = _table()
