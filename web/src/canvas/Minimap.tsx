@@ -3,7 +3,6 @@ import { memo, useEffect, useRef } from "react";
 import { type Box, bounds } from "../model/edits";
 import { useExec } from "../store/exec";
 import { theFlow } from "../store/focus";
-import { useUi } from "../store/ui";
 import { categoryColour } from "./category";
 import type { AnyNode } from "./derive";
 
@@ -23,7 +22,6 @@ export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly A
   const canvas = useRef<HTMLCanvasElement>(null);
   const frame = useRef<HTMLElement>(null);
   const map = useRef<Map2D>(undefined);
-  const theme = useUi((state) => state.theme); // drawn again in the other theme's colours
   const store = useStoreApi();
   const running = useExec((state) => {
     const states = state.runs[tab]?.nodes ?? {};
@@ -47,7 +45,7 @@ export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly A
       made.end();
     };
   }, [store]);
-  useEffect(() => map.current?.show({ nodes, running }), [nodes, running, theme]);
+  useEffect(() => map.current?.show({ nodes, running }), [nodes, running]);
   const go = (event: React.PointerEvent) => {
     const box = event.currentTarget.getBoundingClientRect();
     const at = map.current?.placeOf({ x: event.clientX - box.x, y: event.clientY - box.y });
@@ -111,6 +109,8 @@ function makeMap(canvas: HTMLCanvasElement, frame: HTMLElement) {
     frame.style.width = `${width.toFixed(1)}px`;
     frame.style.height = `${height.toFixed(1)}px`;
   };
+  const recolour = new MutationObserver(drawSoon);
+  recolour.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   const placeSoon = () => {
     if (!asked) asked = requestAnimationFrame(place);
   };
@@ -128,6 +128,7 @@ function makeMap(canvas: HTMLCanvasElement, frame: HTMLElement) {
     /** Where in the graph a point of the minimap is. */
     placeOf: ({ x, y }: { x: number; y: number }) => ({ x: (x - at.left) / at.scale, y: (y - at.top) / at.scale }),
     end(): void {
+      recolour.disconnect();
       clearTimeout(waiting);
       cancelAnimationFrame(asked);
     },
