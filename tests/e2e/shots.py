@@ -55,7 +55,7 @@ def shoot(page: Page, folder: Path, name: str) -> None:
     """The screen in both themes."""
     for theme in THEMES:
         page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(900)
         page.screenshot(path=folder / f"{name}-{theme}.png")
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.e2e.hands import expect_picture, node, open_workflow, run, saved
+from tests.e2e.crowds import crowd
+from tests.e2e.hands import drag, expect_picture, middle, node, open_text, open_workflow, run, saved
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -42,7 +44,7 @@ def test_paint_a_mask(editor: Page, base_folder: Path) -> None:
     stage = editor.locator(".mask-stage").bounding_box()
     assert stage
     x, y = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
-    editor.wait_for_function("document.querySelector('.mask-paint canvas')?.width === 64")
+    expect(editor.locator(".mask-paint canvas")).to_have_js_property("width", 64)
     editor.mouse.move(x - 60, y)
     editor.mouse.down()
     editor.mouse.move(x + 60, y, steps=8)
@@ -111,30 +113,33 @@ def test_subgraphs_are_made_entered_and_run(editor: Page) -> None:
 
 
 def test_a_thousand_nodes_stay_light(editor: Page) -> None:
-    nodes: list[dict[str, Any]] = []
-    links: list[list[Any]] = []
-    for i in range(1000):
-        nodes.append(
-            {
-                "id": i + 1,
-                "type": "ImageBlend",
-                "pos": [300 * (i % 40), 260 * (i // 40)],
-                "size": [240, 120],
-                "inputs": [{"name": "image1", "type": "IMAGE", "link": i or None}],
-            }
-        )
-        if i:
-            links.append([i, i, 0, i + 1, 0, "IMAGE"])
-    open_workflow(editor, nodes, links)
-    expect(editor.get_by_role("application", name="made, 1000 nodes")).to_be_visible()
+    open_text(editor, "crowd.json", json.dumps(crowd(1000)))
+    expect(editor.get_by_role("application", name="crowd, 1000 nodes")).to_be_visible()
+    editor.keyboard.press("Home")
+    expect(editor.locator(".react-flow__node")).to_have_count(1000)
+    links = editor.locator(".tiny-links path")
+    expect(links).to_have_count(6)  # MODEL, CLIP, VAE, CONDITIONING, LATENT, IMAGE
+    drawn = "".join(str(path.get_attribute("d")) for path in links.all()).count("M")
+    assert drawn == len(crowd(1000)["links"])
+
+    editor.keyboard.press("1")
+    expect(editor.locator(".zoom")).to_have_text("100 %")
+    expect(links).to_have_count(0)
+    shown = editor.locator(".react-flow__node").count()
+    assert 0 < shown < 60
+    assert editor.locator(":not(.react-flow__node, .react-flow__node *)").count() < 600
+    assert editor.locator(".react-flow__node *").count() < 100 * shown
+    edges = editor.locator(".react-flow__edge")
+    assert 0 < edges.count() < 100
+    link = edges.nth(edges.count() // 2)
+    link = editor.locator(f'.react-flow__edge[data-id="{link.get_attribute("data-id")}"] path').first
+    drawn_near = link.get_attribute("d")
+
     editor.keyboard.press("Home")
     expect(editor.locator(".react-flow__node")).to_have_count(1000)
     editor.keyboard.press("1")
-    expect(editor.locator(".zoom")).to_have_text("100 %")
-    shown = editor.locator(".react-flow__node").count()
-    assert 0 < shown < 60
-    elements = editor.evaluate("document.querySelectorAll('*').length")
-    assert elements < 600 + 100 * shown
+    expect(link).to_have_attribute("d", drawn_near or "")
+
     before = editor.locator(".react-flow__viewport").get_attribute("style")
     editor.mouse.move(700, 500)
     editor.mouse.down(button="middle")
@@ -142,31 +147,83 @@ def test_a_thousand_nodes_stay_light(editor: Page) -> None:
     editor.mouse.up(button="middle")
     assert editor.locator(".react-flow__viewport").get_attribute("style") != before
 
+    head = editor.locator(".card-head").nth(4)
+    x, y = middle(head)
+    drag(editor, (x, y), (x + 96, y + 64))
+    after = middle(head)
+    assert abs(after[0] - x - 96) <= 20
+    assert abs(after[1] - y - 64) <= 20
+    editor.keyboard.press("Control+z")
+    assert middle(head) == (x, y)
+
+
+SCREENS = {
+    "canvas": lambda editor: None,
+    "templates": lambda editor: press(editor, "Templates"),
+    "node library": lambda editor: press(editor, "Node library"),
+    "outline": lambda editor: press(editor, "Outline"),
+    "saved workflows": lambda editor: press(editor, "Saved workflows"),
+    "queue": lambda editor: press(editor, "Queue"),
+    "gallery": lambda editor: press(editor, "Gallery"),
+    "lightbox": lambda editor: editor.get_by_role("button", name="Enlarge").first.click(),
+    "form": lambda editor: press(editor, "Form"),
+    "inspector": lambda editor: press(editor, "Inspector"),
+    "settings": lambda editor: editor.keyboard.press("Control+,"),
+    "shortcuts": lambda editor: editor.keyboard.press("Shift+?"),
+    "palette": lambda editor: editor.keyboard.press("Control+k"),
+    "search": lambda editor: editor.keyboard.press("Shift+A"),
+    "mask editor": lambda editor: open_mask_editor(editor),
+    "far": lambda editor: zoom_out(editor, 6),
+    "very far": lambda editor: zoom_out(editor, 8),
+    "phone": lambda editor: editor.set_viewport_size({"width": 390, "height": 844}),
+    "phone graph": lambda editor: editor.get_by_role("button", name="Show the graph").click(),
+}
+OVER = {"lightbox", "settings", "shortcuts", "palette", "search", "mask editor"}
+
+
+def press(editor: Page, name: str) -> None:
+    editor.get_by_role("button", name=name, exact=True).click()
+
+
+def open_mask_editor(editor: Page) -> None:
+    node(editor, "LoadImage").locator(".media img").hover()
+    editor.get_by_role("button", name="Paint a mask").click()
+    expect(editor.locator(".mask-paint canvas")).to_have_js_property("width", 64)
+
+
+def zoom_out(editor: Page, notches: int) -> None:
+    editor.mouse.move(720, 500)
+    for _ in range(notches):
+        editor.mouse.wheel(0, 120)
+
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_axe_finds_nothing_serious(editor: Page, theme: str) -> None:
+def test_axe_finds_nothing_serious(editor: Page, theme: str, base_folder: Path) -> None:
     if not AXE.is_file():
         pytest.skip("axe-core is not here; run `npm ci` in web/")
-    open_workflow(editor, BLANK, LINKS)
+    (base_folder / "input").mkdir(exist_ok=True)
+    (base_folder / "input" / "teal.png").write_bytes(picture())
+    loaded = {"id": 3, "type": "LoadImage", "pos": [0, 320], "widgets_values": ["teal.png", "image"]}
+    editor.evaluate(AXE.read_text())
+    editor.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+    assert serious(editor) == [], "empty"
+    open_workflow(editor, [*BLANK, loaded], LINKS, **PINNED)
     run(editor)
     expect_picture(editor, "SaveImage")
-    editor.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-    editor.evaluate(AXE.read_text())
-    screens = {
-        "canvas": lambda: None,
-        "outline": lambda: editor.get_by_role("button", name="Outline", exact=True).click(),
-        "gallery": lambda: editor.get_by_role("button", name="Gallery", exact=True).click(),
-        "queue": lambda: editor.get_by_role("button", name="Queue", exact=True).click(),
-        "form": lambda: editor.get_by_role("button", name="Form", exact=True).click(),
-        "search": lambda: editor.keyboard.press("Shift+A"),
-    }
-    for name, show in screens.items():
-        show()
-        editor.wait_for_timeout(300)
-        found = editor.evaluate("async () => (await axe.run()).violations")
-        serious = [
-            (one["id"], [at["target"] for at in one["nodes"]][:4])
-            for one in found
-            if one["impact"] in {"serious", "critical"}
-        ]
-        assert serious == [], name
+    expect_picture(editor, "LoadImage")
+    for name, show in SCREENS.items():
+        show(editor)
+        editor.wait_for_timeout(150)
+        assert serious(editor) == [], name
+        if name in OVER:
+            editor.keyboard.press("Escape")
+            expect(editor.get_by_role("dialog")).to_have_count(0)
+
+
+def serious(editor: Page) -> list[tuple[str, list[Any]]]:
+    """What axe finds that is serious or worse, and where."""
+    return [
+        (one["id"], [at["target"] for at in one["nodes"]][:4])
+        for one in editor.evaluate("async () => (await axe.run()).violations")
+        if one["impact"] in {"serious", "critical"}
+    ]
