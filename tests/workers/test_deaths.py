@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ def test_a_job_that_took_one_worker_down_is_tried_again(tmp_path: Path) -> None:
         assert len(job["attempts"]) == 2
 
 
+def ready_or_gone(server: Running, pid: int) -> bool:
+    return pid not in workers_of(server) or any(f"is ready: process {pid}," in line for line in server.log)
+
+
 def deaths(base: Path, kills: int, seed: int) -> dict[str, int]:
     """Kill workers at random moments, and count what became of the jobs."""
     chance = random.Random(seed)
@@ -100,7 +105,7 @@ def deaths(base: Path, kills: int, seed: int) -> dict[str, int]:
             server.logging_until(lambda: bool(workers_of(server)))
             for pid in workers_of(server):
                 if at_work:
-                    server.logged(f"is ready: process {pid},")
+                    server.logging_until(partial(ready_or_gone, server, pid))
                 time.sleep(chance.uniform(0.0, 0.8))
                 try:
                     os.kill(pid, signal.SIGKILL)
