@@ -69,10 +69,10 @@ export default function Shortcuts() {
                     type="button"
                     className="rebind"
                     title="Change the keys"
-                    aria-label={`Change the keys of ${one.label}`}
                     onClick={() => setWaiting(one.id)}
                     onBlur={() => setWaiting(undefined)}
                   >
+                    <span className="unseen">Change the keys of {one.label}: </span>
                     {waiting === one.id
                       ? "Press the keys"
                       : keysOf(one).map((keys) => <kbd key={keys}>{keyLabel(keys)}</kbd>)}
