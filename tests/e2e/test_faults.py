@@ -40,7 +40,7 @@ def test_a_killed_worker_costs_no_job(editor: Page, served: Served) -> None:
     [victim] = workers(served)
     os.kill(victim, signal.SIGKILL)
     expect_picture(editor, "SaveImage")
-    expect(node(editor, "SaveImage").locator(".chip")).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+    expect(node(editor, "SaveImage").locator(".chip")).to_have_text(re.compile(r"^\d.* m?s$"))
     expect(editor.locator(".card.error")).to_have_count(0)
     assert victim not in workers(served)
     editor.get_by_role("button", name="Queue", exact=True).click()

@@ -70,7 +70,7 @@ def test_a_prompt_becomes_a_picture_and_only_what_changed_runs_again(editor: Pag
         for chip in node(editor, name).locator(".chip").all():
             expect(chip).to_have_text(re.compile("cached"))
     for name in ("KSampler", "VAEDecode", "SaveImage"):
-        expect(node(editor, name).locator(".chip")).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+        expect(node(editor, name).locator(".chip")).to_have_text(re.compile(r"^\d.* m?s$"))
 
 
 def test_a_run_is_cancelled_midway(editor: Page) -> None:
