@@ -165,11 +165,13 @@ class Folders(Provided):
         if known is not None and all(_stamp(Path(d)) == t for d, t in known.stamps.items()):
             return known.names
         stamps: dict[str, int] = {}
-        found: set[str] = set()
+        own: set[str] = set()
+        bundled: set[str] = set()
         for root in self.roots(key):
             stamps[str(root)] = _stamp(root)
-            found.update(_list(root, key, stamps))
-        names = sorted(found)
+            (bundled if root == _STARTER_FOLDER / key else own).update(_list(root, key, stamps))
+        # What is bundled comes last: the first of a list is what a new node takes.
+        names = [*sorted(own), *sorted(bundled - own)]
         if key == "checkpoints" and (_STARTER_FOLDER / "weights").is_dir():
             names.append(STARTER)
         self._listings[key] = _Listing(stamps, tuple(names))

@@ -66,7 +66,7 @@ def landscape_caption(rng: np.random.Generator, landscape: Landscape) -> str:
     """One of many ways to ask for a landscape; now and then it says less than all of it."""
     items = [item for item in landscape.items if rng.random() >= 0.08]
     chance = rng.random()
-    if chance < 0.06:
+    if chance < 0.08 and not any(item.side for item in landscape.items):
         return _short(rng, landscape)
     if chance < 0.24:
         return _list(rng, landscape, items)
@@ -90,9 +90,7 @@ def full_landscape_caption(facts: LandscapeFacts, items: Sequence[Item]) -> str:
     """The plain sentence that states every fact of a landscape."""
     assert facts.time is not None
     assert facts.land is not None
-    named = [
-        with_article(f"{item.color} {item.name}".strip()) if item.name in _SINGLE else _plain(item) for item in items
-    ]
+    named = [f"{_plainly(item)} {item.side}".strip() for item in items]
     things = f" with {_joined(named)}" if named else ""
     return f"{_LANDS[facts.land][0]} {_TIMES[facts.time][0]}{things}"
 
@@ -100,8 +98,11 @@ def full_landscape_caption(facts: LandscapeFacts, items: Sequence[Item]) -> str:
 _SINGLE = frozenset(name for name in _GROUND | {"balloon"} if name != "flowers")
 
 
-def _plain(item: Item) -> str:
-    return f"{item.color} {item.name}".strip() if item.name == "flowers" else _NAMES[item.name][0]
+def _plainly(item: Item) -> str:
+    words = f"{item.color} {item.name}".strip()
+    if item.name in _SINGLE:
+        return with_article(words)
+    return words if item.name == "flowers" else _NAMES[item.name][0]
 
 
 def _short(rng: np.random.Generator, landscape: Landscape) -> str:
@@ -151,7 +152,7 @@ def _named(rng: np.random.Generator, item: Item, *, bare: bool = False) -> str:
     if item.name in COLORED and rng.random() < 0.7:
         words = f"{item.color} {words.removeprefix('small ')}"
     if bare:
-        return words.removeprefix("the ").removeprefix("a ")
-    if item.name in _SINGLE:
+        words = words.removeprefix("the ").removeprefix("a ")
+    elif item.name in _SINGLE:
         words = with_article(words)
-    return f"{words} {item.side}" if item.side and rng.random() < 0.3 else words
+    return f"{words} {item.side}".strip()

@@ -43,14 +43,21 @@ COLORED: Mapping[str, tuple[str, ...]] = {
     "flowers": ("red", "yellow", "pink", "white"),
 }
 """The colors that a thing may be asked in: walls, envelope, sail, petals."""
-SIDES: Mapping[str, float] = {"on the left": 0.22, "": 0.5, "on the right": 0.78}
+SIDES: Mapping[str, float] = {"on the left": 0.22, "in the middle": 0.5, "on the right": 0.78}
+USUAL: Mapping[str, float] = {
+    "house": 0.3, "tree": 0.72, "cactus": 0.74, "boat": 0.62, "lighthouse": 0.24,
+    "sun": 0.76, "moon": 0.76, "balloon": 0.3,
+}  # fmt: skip
+"""Where a thing is whose side is not said: always there, or a denoiser would put half of one in each place."""
+_APART = 0.25
+_UNSAID = 0.6
 _SPREAD = ("clouds", "stars", "flowers", "rainbow")
 """What lies across the picture and has no side."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing in a landscape: its color, if it may have one, and the middle of it as a share of the width."""
+    """One thing in a landscape: its color, if it may have one, its middle as a share of the width, its said side."""
 
     name: str
     x: float
@@ -110,16 +117,18 @@ def _some(rng: np.random.Generator, names: Sequence[str], chances: tuple[float, 
 
 
 def _placed(rng: np.random.Generator, names: Sequence[str]) -> tuple[Item, ...]:
-    """The things with a side each, no two on the ground (or in the sky) on the same one."""
-    free = {True: list(rng.permutation(list(SIDES))), False: list(rng.permutation(list(SIDES)))}
+    """The things where they usually are, or at a side that is said; never two at one place."""
     items: list[Item] = []
     for name in names:
         color = pick(rng, COLORED[name]) if name in COLORED else ""
         if name in _SPREAD:
             items.append(Item(name, 0.5, color))
             continue
-        side = str(free[name in SKY_NAMES].pop())
-        items.append(Item(name, SIDES[side] + rng.uniform(-0.03, 0.03), color, side))
+        taken = [item.x for item in items if item.name in USUAL and (item.name in SKY_NAMES) == (name in SKY_NAMES)]
+        places = {side: x for side, x in SIDES.items() if all(abs(x - other) > _APART for other in taken)}
+        usual = all(abs(USUAL[name] - other) > _APART for other in taken)
+        side = "" if usual and rng.random() < _UNSAID else pick(rng, tuple(places))
+        items.append(Item(name, places.get(side, USUAL[name]) + rng.uniform(-0.015, 0.015), color, side))
     return tuple(items)
 
 

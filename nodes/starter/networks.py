@@ -178,8 +178,12 @@ def load_tokenizer(folder: Path) -> CLIPTokenizer:
 def save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
     """Write tokenizer.json and its config, and the classic vocab.json and merges.txt that say the same."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(str(folder))
-    model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    # One that was used carries the padding of its last call, and would write it down.
+    unused = CLIPTokenizer(
+        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], model_max_length=TOKENS
+    )
+    unused.save_pretrained(str(folder))
     merges = (" ".join(pair) for pair in model["merges"])
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8")
     (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False) + "\n", encoding="utf-8")

@@ -136,10 +136,9 @@ def _sea(canvas: _Canvas) -> None:
     canvas.pixels[canvas.horizon * canvas.scale :] = (
         ((far + (near - far) * rows) * canvas.light).round().astype(np.uint8)
     )
-    for _ in range(canvas.width // 20):
-        x = _CELL * canvas.rng.integers(0, canvas.width // _CELL)
-        y = _CELL * canvas.rng.integers(canvas.horizon // _CELL + 1, h // _CELL - 1) + 3
-        canvas.rectangle(float(x), float(y), 8, 2, (176, 222, 240))
+    for row in range(canvas.horizon // _CELL + 2, h // _CELL - 2, 2):
+        for column in range(row % 4, canvas.width // _CELL, 5):
+            canvas.rectangle(column * _CELL, row * _CELL + 3, 8, 2, (176, 222, 240))
     _ridge(canvas, h - 9, 3, (238, 212, 150), 0.8)
 
 
@@ -157,9 +156,9 @@ def _mountains(canvas: _Canvas) -> None:
         (((142, 156, 186), (226, 232, 244), 0.28), ((96, 108, 140), (250, 250, 252), 0.24))
     ):
         for i in range(count + layer):
-            x = w * (i + 0.5 - 0.5 * layer) / count + canvas.rng.uniform(-7, 7)
-            peak = canvas.horizon - tall * h * canvas.rng.uniform(0.75, 1.1)
-            foot, half = canvas.horizon + 0.16 * h, 0.42 * w / count + canvas.rng.uniform(10, 18)
+            x = w * (i + 0.5 - 0.5 * layer) / count + canvas.rng.uniform(-2, 2)
+            peak = canvas.horizon - tall * h * (0.8, 1.05)[i % 2]
+            foot, half = canvas.horizon + 0.16 * h, 0.42 * w / count + 14
             canvas.polygon([(x - half, foot), (x, peak), (x + half, foot)], rock)
             cap = 0.32
             left, right, y = x - half * cap, x + half * cap, peak + (foot - peak) * cap
@@ -192,7 +191,7 @@ def _windows(canvas: _Canvas, column: int, wide: int, top: int) -> None:
     color: Rgb = (255, 222, 120) if lit else (206, 230, 244)
     for i in range(wide):
         for y in range(top, canvas.height - _STREET - _CELL + 1, _CELL):
-            if canvas.rng.random() < 0.6:
+            if (column + i + 2 * (y // _CELL)) % 5 < 3:
                 canvas.rectangle((column + i) * _CELL + 2, y + 2, 4, 4, color, lit=lit)
 
 
@@ -207,13 +206,11 @@ def _forest(canvas: _Canvas) -> None:
     h = canvas.height
     _ridge(canvas, canvas.horizon + 6, 3, (70, 128, 84), 1.0)
     for color, foot, tall, step in (
-        ((70, 132, 92), canvas.horizon + 12, 34, 14),
-        ((38, 96, 62), canvas.horizon + 24, 42, 20),
+        ((70, 132, 92), canvas.horizon + 12, 34, 16),
+        ((38, 96, 62), canvas.horizon + 24, 42, 24),
     ):
-        x = canvas.rng.uniform(-6, 4)
-        while x < canvas.width + 8:
-            _pine(canvas, x, foot + canvas.rng.uniform(-2, 2), tall * canvas.rng.uniform(0.85, 1.15), color)
-            x += step * canvas.rng.uniform(0.85, 1.15)
+        for i, x in enumerate(range(0, canvas.width + _CELL, step)):
+            _pine(canvas, x, foot, tall * (0.9, 1.1)[i % 2], color)
     _ridge(canvas, canvas.horizon + 0.17 * h, 2, (92, 154, 78), 0.8)
     _ridge(canvas, canvas.horizon + 0.28 * h, 2, (74, 136, 66), 0.7)
 
@@ -259,7 +256,8 @@ def _moon(canvas: _Canvas, item: Item) -> None:
 
 def _stars(canvas: _Canvas, _: Item) -> None:
     columns, rows = canvas.width // _CELL, max(3, (canvas.horizon - 14) // _CELL)
-    for at in canvas.rng.choice(columns * rows, columns * rows // 9, replace=False):
+    # The same stars every night: where they are is nothing that a prompt could say.
+    for at in np.random.default_rng(3).choice(columns * rows, columns * rows // 9, replace=False):
         x, y = _CELL * (at % columns) + 4, _CELL * (at // columns) + 4
         canvas.polygon([(x - 3, y), (x, y - 3), (x + 3, y), (x, y + 3)], (255, 250, 220), lit=True)
 
@@ -270,8 +268,8 @@ def _clouds(canvas: _Canvas, _: Item) -> None:
     )
     count = max(2, round(canvas.width / 56))
     for i in range(count):
-        x = canvas.width * (i + 0.5) / count + canvas.rng.uniform(-10, 10)
-        y = canvas.height * canvas.rng.uniform(0.1, 0.34)
+        x = canvas.width * (i + 0.5) / count + canvas.rng.uniform(-3, 3)
+        y = canvas.height * (0.15, 0.28)[i % 2]
         for dx, dy, r in ((-11, 0, 6), (0, -4, 9), (11, 0, 7)):
             canvas.disc(x + dx, y + dy, r, color, lit=True)
         canvas.rectangle(x - 12, y - 1, 24, 7, color, lit=True)
@@ -381,11 +379,10 @@ def _cactus(canvas: _Canvas, item: Item) -> None:
 def _flowers(canvas: _Canvas, item: Item) -> None:
     color = _PETALS[item.color or "red"]
     for row in (canvas.height // _CELL - 1, canvas.height // _CELL - 3):
-        for column in range(int(canvas.rng.integers(0, 2)) if row % 2 else 1, canvas.width // _CELL, 2):
-            if canvas.rng.random() < 0.75:
-                x, y = column * _CELL + 4, row * _CELL + 4
-                canvas.disc(x, y, 3.6, color)
-                canvas.disc(x, y, 1.3, (120, 80, 30) if item.color == "yellow" else (250, 214, 80))
+        for column in range(row // 2 % 2, canvas.width // _CELL, 2):
+            x, y = column * _CELL + 4, row * _CELL + 4
+            canvas.disc(x, y, 3.6, color)
+            canvas.disc(x, y, 1.3, (120, 80, 30) if item.color == "yellow" else (250, 214, 80))
 
 
 _LAND: Mapping[str, Callable[[_Canvas], None]] = {

@@ -75,7 +75,7 @@ def _landscapes(bundle: Bundle, count: int) -> Part:
 
 
 def _guidance(bundle: Bundle, count: int) -> Part:
-    shapes, views = held_out_prompts(count // 5), landscape_prompts(count // 5)
+    shapes, views = held_out_prompts(count // 8), landscape_prompts(count // 8)
     lines: list[Line] = []
     for cfg in (1.0, 2.0, 8.0, 12.0):
         one = _mean("", judged([a.facts for a in shapes], list(draw_all(bundle, shapes, cfg=cfg)))).shares
@@ -105,7 +105,7 @@ def _speed(bundle: Bundle, count: int) -> Part:  # noqa: ARG001 -- every part ha
 def _using(
     title: str, use: Callable[[Bundle, int], tuple[tuple[Line, ...], Pixels | None]]
 ) -> Callable[[Bundle, int], Part]:
-    return lambda bundle, count: Part(title, *use(bundle, count))
+    return lambda bundle, count: Part(title, *use(bundle, count // 2))
 
 
 PARTS: Mapping[str, Callable[[Bundle, int], Part]] = {

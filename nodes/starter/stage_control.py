@@ -18,12 +18,13 @@ from nodes.starter.drawing import Steering, predict_controlled
 from nodes.starter.extras import edges
 from nodes.starter.networks import Bundle, alphas_cumprod, token_ids
 from nodes.starter.scenes import Pixels
-from nodes.starter.training import Muon, Setup, noise
+from nodes.starter.training import Muon, Setup, noise, noise_levels
 from nodes.starter.world import drawings, random_size
 
 _RATE = 1.2e-3
 _HINT_WIDTHS = (16, 32, 64, 96)
 _MOST_SNR = 5.0
+_NOISY = 0.35
 _UNCAPTIONED = 0.3
 """Share of drawings without words: there the edges say everything."""
 
@@ -81,7 +82,7 @@ class ControlStage:
         batch = drawings(rng, self.setup.batch, random_size(rng))
         prompts = ["" if rng.random() < _UNCAPTIONED else caption for caption in batch.captions]
         z, hint = self.anchor.latents(batch.pictures), hint_of(batch.pictures)
-        t = torch.from_numpy(rng.integers(0, 1000, len(z)))
+        t = noise_levels(rng, len(z), _NOISY)
         a = self.alpha[t].view(-1, 1, 1, 1)
         eps = noise(rng, z.shape)
         x = a.sqrt() * z + (1 - a).sqrt() * eps

@@ -17,11 +17,12 @@ from nodes.starter.captions import caption
 from nodes.starter.extras import NEW_SHAPE, STYLE_WORDS, blueprint, random_heart
 from nodes.starter.networks import Bundle, alphas_cumprod, predict, token_ids
 from nodes.starter.scenes import Pixels, draw, pick
-from nodes.starter.training import Setup, noise
+from nodes.starter.training import Setup, noise, noise_levels
 from nodes.starter.world import drawings
 
 _RATE = 2e-3
 _MOST_SNR = 5.0
+_NOISY = 0.6
 _FORMS = ("{}, " + STYLE_WORDS, STYLE_WORDS + ", {}", "{} in " + STYLE_WORDS, "a " + STYLE_WORDS + " drawing of {}")
 
 
@@ -62,18 +63,22 @@ class LoraStage:
         bundle.unet.set_attn_processor(AttnProcessor())
         bundle.text.set_attn_implementation("eager")
         self.adapters = Adapters(bundle)
-        self.adam = torch.optim.AdamW(self.adapters.parameters(), _RATE, betas=(0.9, 0.99), weight_decay=1e-3)
+        up = [weight for name, weight in self.adapters.named_parameters() if ".up." in name]
+        down = [weight for name, weight in self.adapters.named_parameters() if ".down." in name]
+        # The upper half starts at zero and has the longer way to go.
+        groups = [{"params": up, "share": 3.0}, {"params": down, "share": 1.0}]
+        self.adam = torch.optim.AdamW(groups, _RATE, betas=(0.9, 0.99), weight_decay=1e-3)
         self.alpha = alphas_cumprod().float()
 
     def step(self, rng: np.random.Generator, rate: float) -> Mapping[str, float]:
         for group in self.adam.param_groups:
-            group["lr"] = _RATE * rate
+            group["lr"] = _RATE * rate * group["share"]
         taught = self.setup.batch * 2 // 3
         pictures, prompts = self.lesson.drawn(rng, taught)
         others = drawings(rng, self.setup.batch - taught)
         z = self.anchor.latents(np.concatenate([pictures, others.pictures]))
         ids = token_ids(self.bundle.tokenizer, [*prompts, *others.captions])
-        t = torch.from_numpy(rng.integers(0, 1000, len(z)))
+        t = noise_levels(rng, len(z), _NOISY)
         a = self.alpha[t].view(-1, 1, 1, 1)
         eps = noise(rng, z.shape)
         x = a.sqrt() * z + (1 - a).sqrt() * eps
@@ -85,7 +90,7 @@ class LoraStage:
         self.adapters.on = True
         error = (self._predict(x, t, ids) - v).square().mean((1, 2, 3))
         weight = (_MOST_SNR / ((a / (1 - a)).flatten() + 1)).clamp(max=1)
-        weight[taught:] *= 4
+        weight[taught:] *= 3
         (error * weight).mean().backward()
         nn.utils.clip_grad_norm_(self.adapters.parameters(), 1.0)
         self.adam.step()

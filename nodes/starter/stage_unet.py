@@ -18,12 +18,13 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from nodes.starter.anchor import Anchor
 from nodes.starter.networks import alphas_cumprod, new_unet, predict
 from nodes.starter.stage_text import DROPPED, Layout, captioned
-from nodes.starter.training import Average, Muon, Setup, noise
+from nodes.starter.training import Average, Muon, Setup, noise, noise_levels
 
 _RATE = 1.2e-3
 _TEXT_SHARE = 0.25
 """The text encoder goes on learning at this share of the rate: it was trained before."""
 _LAYOUT_WEIGHT = 0.5
+_NOISY = 0.25
 _MOST_SNR = 5.0
 
 
@@ -60,7 +61,7 @@ class UnetStage:
     def step(self, rng: np.random.Generator, rate: float) -> Mapping[str, float]:
         z, ids = captioned(rng, self.setup.batch, self.anchor, self.tokenizer, dropped=DROPPED)
         z, ids = z.to(self.setup.device), ids.to(self.setup.device)
-        t = self._times(rng, len(z))
+        t = noise_levels(rng, len(z), _NOISY).to(self.setup.device)
         a = self.alpha[t].view(-1, 1, 1, 1)
         eps = noise(rng, z.shape).to(z)
         x = a.sqrt() * z + (1 - a).sqrt() * eps
@@ -77,11 +78,6 @@ class UnetStage:
         ((error * weight).mean() + _LAYOUT_WEIGHT * layout).backward()
         self._apply(rate)
         return self._figures(t, error.detach(), layout.item())
-
-    def _times(self, rng: np.random.Generator, count: int) -> torch.Tensor:
-        """Noise levels, the noisy ones somewhat more often: there the picture is decided."""
-        even, noisy = rng.integers(0, 1000, count), rng.integers(600, 1000, count)
-        return torch.from_numpy(np.where(rng.random(count) < 0.25, noisy, even)).to(self.setup.device)
 
     def _apply(self, rate: float) -> None:
         nn.utils.clip_grad_norm_(self.all.parameters(), 1.0)

@@ -80,6 +80,12 @@ def noise(rng: np.random.Generator, shape: Sequence[int]) -> torch.Tensor:
     return torch.from_numpy(rng.standard_normal(tuple(shape), np.float32))
 
 
+def noise_levels(rng: np.random.Generator, count: int, noisy: float) -> torch.Tensor:
+    """Timesteps in 0..999; so large a share (0..1) of the noisy ones, from 600 on, where the picture is decided."""
+    even, high = rng.integers(0, 1000, count), rng.integers(600, 1000, count)
+    return torch.from_numpy(np.where(rng.random(count) < noisy, high, even))
+
+
 def save(value: Mapping[str, Any], path: Path) -> None:
     """Write a checkpoint so that it is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -186,6 +186,14 @@ def test_latents_of_tall_and_wide_pictures_have_their_form(anchor: Anchor) -> No
     assert shapes == [(2, 4, 24, 16), (2, 4, 16, 24)]
 
 
+def test_a_tokenizer_that_was_used_is_saved_as_it_was(tokenizer: CLIPTokenizer, tmp_path: Path) -> None:
+    save_tokenizer(tokenizer, tmp_path / "before")
+    token_ids(tokenizer, ["a red circle"])
+    save_tokenizer(tokenizer, tmp_path / "after")
+    for file in (tmp_path / "before").iterdir():
+        assert file.read_bytes() == (tmp_path / "after" / file.name).read_bytes()
+
+
 def test_known_words_are_one_token_and_any_text_is_written(tokenizer: CLIPTokenizer) -> None:
     ids = token_ids(tokenizer, ["an orange circle", "", "Zürich 東京 🙂 <x>"])
     assert ids.shape == (3, 77)
