@@ -80,7 +80,7 @@ class Verdict:
         }
 
 
-@dataclass
+@dataclass(eq=False)
 class CannotRun(Exception):  # noqa: N818 -- an answer too
     """The workflow does not run here. `invalid`: it was not even tried."""
 

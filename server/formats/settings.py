@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from server.formats.a1111_names import LATENT_METHODS, PIXEL_METHODS, SAMPLERS, SCHEDULES, named, stem_of
 from server.formats.infotext import Infotext
+from server.formats.noise_levels import percent_before
 from server.formats.prompt import Prompt, is_link
 
 Node = Mapping[str, Any]
@@ -20,6 +21,10 @@ DigestOf = Callable[[str, str], str | None]
 _SAMPLING = frozenset({"KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced"})
 _HASH_DIGITS = 10
 _BRACKET = re.compile(r"(?<!\\)[\[\]]")
+_ROUND = re.compile(r"\([^()\[\]|]*\)|\\.")
+_UNSAID = re.compile(r"[:|()]")
+"""Not to be said inside square brackets, unless in round ones."""
+
 _EMBEDDING = re.compile(r"\bembedding:")
 
 
@@ -139,10 +144,31 @@ class _Teller:
 
     def text(self) -> str:
         loras = (f"<lora:{stem_of(name)}:{strength}>" for name, strength in self._loras())
-        return " ".join([_text_of(self.prompt, self.base.positive), *loras]).strip()
+        return " ".join([self._wording(self.base.positive), *loras]).strip()
 
     def negative(self) -> str:
-        return _text_of(self.prompt, self.base.negative)
+        return self._wording(self.base.negative)
+
+    def _wording(self, link: Any) -> str:
+        """A prompt of the first pass. Where it changes as sampling goes on, the change is put at its step."""
+        ranges = _ranges(self.prompt, link)
+        if len(ranges) < 2:
+            return _text_of(self.prompt, link)
+        told = ranges[0][1]
+        if any(_UNSAID.search(_ROUND.sub("", text)) for _, text in ranges):
+            return told
+        for start, text in ranges[1:]:
+            step = self._step_at(start)
+            if step is None:
+                return ranges[0][1]
+            told = f"[{told}:{text}:{step - 1}]"  # A1111 says the last step of what was before
+        return told
+
+    def _step_at(self, percent: float) -> int | None:
+        steps, schedule, sampler = self.base.steps, str(self.base.schedule), str(self.base.sampler)
+        if not 1 < steps <= 1000:
+            return None
+        return min(range(1, steps), key=lambda step: abs(percent_before(step, steps, schedule, sampler) - percent))
 
     def settings(self) -> Iterator[tuple[str, str]]:
         """The settings in A1111's order, those that are known."""
@@ -363,6 +389,20 @@ def _first(prompt: Prompt, link: Any, wanted: Callable[[Node], bool]) -> Node | 
 def _parts(prompt: Prompt, link: Any) -> list[tuple[str, float | None]]:
     """The texts that are drawn together, with the weights that are written down."""
     found: list[tuple[str, float | None]] = []
+    for leaf in _leaves(prompt, link):
+        node = prompt[leaf[0]]
+        if node["class_type"] == "ConditioningSetAreaStrength":
+            strength = _constant(prompt, node["inputs"].get("strength"))
+            plain = strength if isinstance(strength, int | float) else None
+            found.append((_in_chunks(prompt, node["inputs"].get("conditioning")), plain))
+        else:
+            found.append((_in_chunks(prompt, leaf), None))
+    return found
+
+
+def _leaves(prompt: Prompt, link: Any) -> list[Any]:
+    """Links to the conditionings that were combined, in their order."""
+    found: list[Any] = []
     waiting, seen = [link], set[str]()
     while waiting:
         each = waiting.pop()
@@ -370,15 +410,10 @@ def _parts(prompt: Prompt, link: Any) -> list[tuple[str, float | None]]:
         if node is None or each[0] in seen:
             continue
         seen.add(each[0])
-        inputs = node["inputs"]
         if node["class_type"] == "ConditioningCombine":
-            waiting += [inputs.get("conditioning_2"), inputs.get("conditioning_1")]
-        elif node["class_type"] == "ConditioningSetAreaStrength":
-            strength = _constant(prompt, inputs.get("strength"))
-            plain = strength if isinstance(strength, int | float) else None
-            found.append((_in_chunks(prompt, inputs.get("conditioning")), plain))
+            waiting += [node["inputs"].get("conditioning_2"), node["inputs"].get("conditioning_1")]
         else:
-            found.append((_in_chunks(prompt, each), None))
+            found.append(each)
     return found
 
 
@@ -390,6 +425,18 @@ def _text_of(prompt: Prompt, link: Any) -> str:
     weights = [weight if _and_weight(parts) else 1 / len(parts) for _, weight in parts]
     told = (f"{text} :{_number(round(weight or 0, 4))}" for (text, _), weight in zip(parts, weights, strict=True))
     return " AND ".join(told)
+
+
+def _ranges(prompt: Prompt, link: Any) -> list[tuple[float, str]]:
+    """The texts that hold one after the other, with the part of sampling after which each does; else none."""
+    found: list[tuple[float, str]] = []
+    for leaf in _leaves(prompt, link):
+        node = _node(prompt, leaf)
+        start = _constant(prompt, node["inputs"].get("start")) if node else None
+        if node is None or node["class_type"] != "ConditioningSetTimestepRange" or not isinstance(start, int | float):
+            return []
+        found.append((start, _in_chunks(prompt, node["inputs"].get("conditioning"))))
+    return sorted(found, key=lambda each: each[0])
 
 
 def _and_weight(parts: list[tuple[str, float | None]]) -> float | None:

@@ -26,7 +26,8 @@ _SERVER = """
 import sys
 from pathlib import Path
 from server.api.app import Serving, run
-sys.exit(run(Serving(base=Path(sys.argv[1]), workflows=Path(sys.argv[2]), devices=("cpu",), port=0)))
+from server.assets import web_folder
+sys.exit(run(Serving(Path(sys.argv[1]), web_folder(), Path(sys.argv[2]), devices=("cpu",), port=0)))
 """
 
 

@@ -377,6 +377,26 @@ def test_what_we_write_of_a_workflow_draws_the_same(info: Infotext) -> None:
     assert to_infotext(again) == told
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[a:b:0.5] x", "[a x:b x:5]"),
+        ("[a:[b:c:6]:4]", "[[a:b:4]:c:6]"),
+        ("[:(b:1.2):4]", "[:(b:1.2):4]"),
+        ("[a:b BREAK c:4]", "[a:b BREAK c:4]"),
+    ],
+)
+def test_words_that_change_are_told_with_their_steps(text: str, told: str) -> None:
+    made = from_infotext(
+        read_infotext(f"{text}\nSteps: 10, Sampler: DPM2, Schedule type: Karras, Seed: 1"), None
+    ).prompt
+    said = to_infotext(made)
+    assert said is not None
+    assert said.prompt == told
+    again = from_infotext(read_infotext(write_infotext(said)), None).prompt
+    assert [n["class_type"] for n in again.values()] == [n["class_type"] for n in made.values()]
+
+
 def custom(latent: list[Any], **more: Any) -> dict[str, Any]:
     """A workflow whose sampler is put together of nodes, as Flux's are."""
     return {
