@@ -68,7 +68,9 @@ def _by_block(node_id: str, blocks: Sequence[str]) -> NodeFunction[..., Model]:
 
     def merge_by_block(*, model1: Model, model2: Model, **ratios: float) -> Model:
         """Mix two models, with a ratio of the first for every block."""
-        return merge.merged(model1, model2, "mix", tuple((block, ratios.get(name, 1.0)) for name, block in names.items()))
+        return merge.merged(
+            model1, model2, "mix", tuple((block, ratios.get(name, 1.0)) for name, block in names.items())
+        )
 
     # The signature is the schema, and these are too many to write out.
     sliders: dict[str, Any] = {name: Annotated[_Ratio, Named(block)] for name, block in names.items()}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from nodes.diffusion import families
 from nodes.diffusion.files import WeightsError
 from nodes.diffusion.network import Residuals
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from nodes.diffusion.network import Inputs
-    from nodes.types import ControlHint, ControlNet, Model
+    from nodes.types import ControlHint, ControlNet
 
 
 _LATENT_PIXEL = 8
@@ -33,18 +32,6 @@ UNION_KINDS: Mapping[str, int] = {
     "repaint": 7,
 }
 """What a union ControlNet's kinds of picture are counted as."""
-
-
-def check_family(net: ControlNet, model: Model | None) -> None:
-    """Raise WeightsError when a T2I-Adapter is made for SDXL and the model is not SDXL, or the other way round.
-
-    ControlNets notice it themselves, by the width of the text.
-    """
-    if model is None or net.source.part != "t2i_adapter":
-        return
-    if (net.source.family == "sdxl") != model.source.family.startswith("sdxl"):
-        made_for, here = (families.family_named(name).title for name in (net.source.family, model.source.family))
-        raise WeightsError(f"{net.source.path.name} is made for {made_for}; the model here is {here}.")
 
 
 class ControlModel:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from nodes.diffusion import checkpoint, control_lora, families, modules, options, preview
-from nodes.diffusion.controlnet import ActiveControls, AdapterModel, ControlModel, check_family
+from nodes.diffusion.controlnet import ActiveControls, AdapterModel, ControlModel
 from nodes.diffusion.device import Precision, budget_bytes, free_bytes, pick_device, pick_precisions
 from nodes.diffusion.files import WeightsError, digest
 from nodes.diffusion.patches import Target, WeightPatch
@@ -145,8 +145,6 @@ class Weights(Provided):
         if not nets:
             yield None
             return
-        for net in nets:
-            check_family(net, model)
         with ExitStack() as stack:
             yield ActiveControls({net: stack.enter_context(self.controlnet(net, model)) for net in nets})
 
