@@ -213,6 +213,8 @@ def test_axe_finds_nothing_serious(editor: Page, theme: str, base_folder: Path) 
     expect_picture(editor, "LoadImage")
     for name, show in SCREENS.items():
         show(editor)
+        if name in OVER:
+            expect(editor.get_by_role("dialog")).to_be_visible()
         editor.wait_for_timeout(150)
         assert serious(editor) == [], name
         if name in OVER:
