@@ -126,7 +126,7 @@ def initial_js() -> float:
 
 def ready(bench: Bench) -> tuple[float, float]:
     """Milliseconds on the clock from asking for the page until its nodes are drawn, and those of the main thread."""
-    bench.page.reload(wait_until="commit")
+    bench.page.reload(wait_until="commit", timeout=120_000)
     return bench.page.evaluate(READY), bench.task_ms()
 
 
