@@ -293,7 +293,7 @@ def test_keys_are_changed(editor: Page) -> None:
     editor.keyboard.press("?")
     editor.get_by_role("button", name="Change the keys of Outline").click()
     editor.keyboard.press("j")
-    expect(editor.get_by_role("button", name="Change the keys of Outline")).to_have_text("J")
+    expect(editor.get_by_role("button", name="Change the keys of Outline")).to_contain_text(": J")
     editor.get_by_role("button", name="Done").click()
     editor.keyboard.press("j")
     expect(editor.get_by_role("complementary", name="Outline")).to_be_visible()
