@@ -180,9 +180,8 @@ def save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
     # One that was used carries the padding of its last call, and would write it down.
-    unused = CLIPTokenizer(
-        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], model_max_length=TOKENS
-    )
+    merges: Any = [tuple(pair) for pair in model["merges"]]
+    unused = CLIPTokenizer(vocab=model["vocab"], merges=merges, model_max_length=TOKENS)
     unused.save_pretrained(str(folder))
     merges = (" ".join(pair) for pair in model["merges"])
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8")

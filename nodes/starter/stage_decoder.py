@@ -26,7 +26,7 @@ class DecoderStage:
     def __init__(self, setup: Setup, anchor: Anchor, vae: AutoencoderKL) -> None:
         self.setup, self.anchor, self.vae = setup, anchor, vae
         nn.Module.to(vae, setup.device)
-        self.trained = nn.ModuleList([vae.decoder, vae.post_quant_conv])
+        self.trained = nn.ModuleList([part for part in (vae.decoder, vae.post_quant_conv) if part is not None])
         self.average = Average(self.trained, slowest=0.998)
         matrices = [weight for weight in self.trained.parameters() if weight.ndim >= 2]
         self.muon = Muon(matrices, _RATE)

@@ -79,6 +79,7 @@ async def test_nodes_inside_an_expansion_are_told_of_with_the_node_they_belong_t
     prompt["2"]["inputs"]["value"] = ["x", 0]
     async with socket(shared, "inside") as ws:
         runs: list[dict[str, Any]] = []
+        inner = ""
         for _ in range(2):
             job = shared.submit(prompt, client_id="inside")
             heard = await messages_until_end(ws, job)
