@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NoReturn
 
+from nodes.controlnet import Steered
 from nodes.define import NodeError, node
-from nodes.types import Clip, ClipVisionOutput, Conditioning, Image, Latent, Mask, Model, Vae
+from nodes.types import Clip, ClipVisionOutput, Conditioning, ControlNet, Image, Latent, Mask, Model, Vae
 from nodes.widgets import Advanced, Choice, Files, Range, Text
 
 _EDITING = "advanced/conditioning/edit_models"
@@ -171,6 +172,23 @@ def control_z_image(
 ) -> Model:
     """Guide Z-Image by a picture of edges, depth, a pose or an inpainting mask."""
     _refuse("ZImageFunControlnet", "Z-Image")
+
+
+@node(id="ControlNetInpaintingAliMamaApply", category="conditioning/controlnet")
+def control_inpainting(
+    *,
+    positive: Conditioning,
+    negative: Conditioning,
+    control_net: ControlNet,
+    vae: Vae,
+    image: Image,
+    mask: Mask,
+    strength: Annotated[float, Range(0.0, 10.0, step=0.01)] = 1.0,
+    start_percent: Annotated[float, Range(0.0, 1.0, step=0.001)] = 0.0,
+    end_percent: Annotated[float, Range(0.0, 1.0, step=0.001)] = 1.0,
+) -> Steered:
+    """Guide the inpainting of Flux, SD3 or Qwen-Image by their own inpainting ControlNet."""
+    _refuse("ControlNetInpaintingAliMamaApply", "Flux, Stable Diffusion 3 or Qwen-Image")
 
 
 @node(id="USOStyleReference", category="advanced/model_patches/flux")

@@ -95,6 +95,10 @@ def loaded(root: Path) -> Registry:
     return load_packs(Registry({}), [root])
 
 
+def test_every_module_of_ours_can_be_imported() -> None:
+    assert builtin().errors == ()
+
+
 def test_both_kinds_are_found(packs: Path) -> None:
     registry = loaded(packs)
     assert set(registry.definitions) == {"Triple", "Brighten", "Later"}
