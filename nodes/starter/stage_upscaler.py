@@ -22,7 +22,7 @@ from nodes.starter.world import draw_view, random_view
 
 SCALE = 4
 _CROP = 48
-_RATE = 1.5e-3
+_RATE = 1e-3
 FACTS = UpscalerFacts("compact", SCALE, 3, 3, width=32, blocks=8)
 
 
@@ -35,6 +35,11 @@ class UpscalerStage:
         torch.manual_seed(setup.seed + 6)
         self.setup, self.anchor, self.vae = setup, anchor, vae
         self.network = build(FACTS)
+        for layer in self.network.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, a=0.25)  # a PReLU's first slope: signals keep their size
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.network.get_submodule("body.18").weight)  # pyright: ignore[reportArgumentType]
         self.adam = torch.optim.AdamW(self.network.parameters(), _RATE, betas=(0.9, 0.99), weight_decay=0.0)
 
@@ -45,8 +50,9 @@ class UpscalerStage:
         with self.setup.autocast():
             drawn = self.network(small).float()
         difference = drawn - large
-        across, down = difference.diff(dim=-1).abs().mean(), difference.diff(dim=-2).abs().mean()
-        (difference.abs().mean() + 0.5 * (across + down)).backward()
+        # Squares: most pixels need no change, so absolute errors pull the whole network to zero and keep it there.
+        across, down = difference.diff(dim=-1).square().mean(), difference.diff(dim=-2).square().mean()
+        (difference.square().mean() + 0.5 * (across + down)).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.adam.step()
         self.adam.zero_grad()
