@@ -41,7 +41,9 @@ class Anchor:
 
     def save(self, folder: Path) -> None:
         """Write it beside the weights that were trained on it, for training to go on."""
-        save_file({"mean": self.mean, "weights": self.weights}, folder / _FILE)
+        # The file takes bytes as they lie in memory, which for a transposed view is another matrix.
+        arrays = {"mean": np.ascontiguousarray(self.mean), "weights": np.ascontiguousarray(self.weights)}
+        save_file(arrays, folder / _FILE)
 
     @staticmethod
     def load(folder: Path) -> Anchor:
