@@ -100,6 +100,7 @@ def test_the_last_seed_is_offered_again(editor: Page) -> None:
     card = node(editor, "ImageAddNoise")
     type_number(editor, field(card, "seed"), "77")
     run(editor)
+    expect_picture(editor, "SaveImage")
     expect(field(card, "seed")).to_have_text("seed78")
     card.get_by_role("button", name="After a run").click()
     editor.get_by_role("menuitem", name="Use 77 again").click()
@@ -141,6 +142,8 @@ def test_what_a_window_left_unsaved_is_a_draft(editor: Page, other: Page) -> Non
     )
     expect(node(editor, "EmptyImage")).to_have_count(0)
     other.close()
+    # The browser lets go of a closed window's lock a little later.
+    editor.wait_for_function("() => navigator.locks.query().then(locks => locks.held.length === 1)")
     editor.get_by_role("button", name="Saved workflows").click()
     drafts = editor.get_by_role("region", name="Drafts")
     drafts.get_by_role("button", name="made 2 nodes").click()

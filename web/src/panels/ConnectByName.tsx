@@ -1,5 +1,6 @@
 import { Dialog } from "radix-ui";
 import { useEffect, useMemo, useState } from "react";
+import { flushSync } from "react-dom";
 import { endsOf, link, verdict } from "../canvas/gestures";
 import { inputHandle, outputHandle } from "../model/layout";
 import { filterTexts } from "../model/search";
@@ -16,7 +17,8 @@ interface Offer {
 export function ConnectByName() {
   const [node, setNode] = useState<string>();
   useEffect(() => {
-    const begin = (event: Event) => setNode((event as CustomEvent<string>).detail);
+    // At once, so that the next key pressed goes into the field and not to the canvas.
+    const begin = (event: Event) => flushSync(() => setNode((event as CustomEvent<string>).detail));
     document.addEventListener("sfumato:connect", begin);
     return () => document.removeEventListener("sfumato:connect", begin);
   }, []);
@@ -42,6 +44,8 @@ function Offers({ node, onClose }: { node: string; onClose: () => void }) {
             type="text"
             placeholder="Link to"
             aria-label="Link to"
+            // biome-ignore lint/a11y/noAutofocus: it was asked for by a key, and the next keys are for it
+            autoFocus
             value={text}
             onChange={(event) => {
               setText(event.currentTarget.value);
