@@ -126,7 +126,7 @@ def test_build_text_to_image_by_keys_alone_and_run(editor: Page, base_folder: Pa
     add("CheckpointLoaderSimple")
     add("CLIPTextEncode", "Words", ["clip \u2190"])
     keys.press("Enter")
-    keys.type(PROMPT)
+    keys.type("a red square above a blue circle on a white background")  # what was drawn before is not drawn again
     keys.press("Escape")
     add("CLIPTextEncode", "Nothing", ["clip \u2190"])
     add("EmptyLatentImage")
