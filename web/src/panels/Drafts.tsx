@@ -5,6 +5,8 @@ import { openDraft } from "../store/persist";
 import { report } from "../store/ui";
 import { when } from "./when";
 
+const REREAD_MS = 2000;
+
 /** What was closed, or left by a window that is gone, before it was saved: kept in this browser until discarded. */
 export function Drafts() {
   const [drafts, setDrafts] = useState<readonly Draft[]>([]);
@@ -12,7 +14,12 @@ export function Drafts() {
   useEffect(() => {
     void read();
     document.addEventListener(DRAFTS_CHANGED, read);
-    return () => document.removeEventListener(DRAFTS_CHANGED, read);
+    // Nothing tells one window that another was closed or has crashed.
+    const again = setInterval(read, REREAD_MS);
+    return () => {
+      clearInterval(again);
+      document.removeEventListener(DRAFTS_CHANGED, read);
+    };
   }, [read]);
   if (!drafts.length) return null;
   const then = (task: Promise<void>) => void task.then(read, report);
