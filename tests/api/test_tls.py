@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,10 +55,28 @@ def trusting(certificate: tuple[Path, Path]) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate[0]))
 
 
+@contextlib.asynccontextmanager
+async def encrypted_session(trusting: ssl.SSLContext) -> AsyncGenerator[aiohttp.ClientSession]:
+    """A session whose sockets are shut when it ends.
+
+    aiohttp waits for idle connections only; one that was a websocket's still waits for the server's goodbye.
+    """
+    opened: list[socket.socket] = []
+
+    def make(address: aiohttp.AddrInfoType) -> socket.socket:
+        opened.append(socket.socket(*address[:3]))
+        return opened[-1]
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting, socket_factory=make)) as session:
+        yield session
+    while any(one.fileno() != -1 for one in opened):
+        await asyncio.sleep(0)
+
+
 async def test_requests_and_sockets_are_encrypted(secure: Running, trusting: ssl.SSLContext) -> None:
     assert secure.url.startswith("https://127.0.0.1:")
     headers = {"Authorization": "Bearer sesame"}
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session:
+    async with encrypted_session(trusting) as session:
         async with session.get(f"{secure.origin}/system_stats", headers=headers) as reply:
             assert reply.status == 200
         async with session.get(f"{secure.origin}/system_stats") as reply:
@@ -66,7 +86,7 @@ async def test_requests_and_sockets_are_encrypted(secure: Running, trusting: ssl
 
 
 async def test_the_cookie_is_for_encrypted_connections_only(secure: Running, trusting: ssl.SSLContext) -> None:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session:
+    async with encrypted_session(trusting) as session:
         link = session.get(secure.url, headers={"Accept": "text/html"}, allow_redirects=False)
         async with link as reply:
             assert reply.status == 303
