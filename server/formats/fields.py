@@ -51,6 +51,10 @@ def _fields_in_order(item: Item, shape: NodeShape | None) -> tuple[InputShape, .
         return listed
     widgets = shape.widgets
     names = {w.name for w in widgets}
+    if listed and any("." in name for name in names):
+        # A choice brings fields of its own, `choice.field`: only those of what was chosen are in the file.
+        known = {w.name: w for w in widgets}
+        return tuple(known.get(each.name, each) for each in listed)
     # Files since 2025 list every field of a node: more of them, or others, than the type has means another version.
     if any(current_input(item.type, each.name) not in names for each in listed) and len(listed) >= len(widgets):
         known = {w.name: w for w in widgets}

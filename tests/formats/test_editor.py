@@ -116,6 +116,32 @@ def test_other_version_of_a_known_node_goes_by_its_own_list(shapes: Shapes) -> N
     }
 
 
+@pytest.mark.parametrize(
+    ("way", "fields", "values"),
+    [
+        ("scale dimensions", ("width", "height", "crop"), (64, 32, "center")),
+        ("scale longer dimension", ("longer_size",), (96,)),
+        ("match size", ("crop",), ("disabled",)),
+    ],
+)
+def test_fields_that_a_choice_brings_are_those_of_the_choice(
+    way: str, fields: tuple[str, ...], values: tuple[Any, ...], shapes: Shapes
+) -> None:
+    brought = [f"resize_type.{name}" for name in fields]
+    names = ["resize_type", *brought, "scale_method"]
+    node = item(
+        1,
+        "ResizeImageMaskNode",
+        [way, *values, "lanczos"],
+        ins=[("input", "IMAGE,MASK", None), *((name, "COMBO", None, name) for name in names)],
+    )
+    assert convert(sheet([node], []), shapes)["1"] == {
+        "resize_type": way,
+        **dict(zip(brought, values, strict=True)),
+        "scale_method": "lanczos",
+    }
+
+
 def test_list_value_is_marked_so_that_it_is_no_link(shapes: Shapes) -> None:
     node = item(1, "Points", [["2", 0]], ins=[("points", "*", None, "points")])
     assert convert(sheet([node], []), shapes)["1"] == {"points": {"__value__": ["2", 0]}}
