@@ -6,7 +6,7 @@ from typing import Annotated
 
 from nodes.define import NodeError, node
 from nodes.diffusion import clip as text_encoding
-from nodes.diffusion import files, gligen, hypernetwork
+from nodes.diffusion import gligen, hypernetwork
 from nodes.diffusion.companions import with_companion
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
@@ -21,11 +21,6 @@ _LATENT_PIXEL = 8
 def load_gligen(*, folders: Folders, gligen_name: Annotated[str, Files("gligen")]) -> Gligen:
     """Load GLIGEN's weights, which place what words say in boxes."""
     return gligen.open_gligen(folders.path("gligen", gligen_name))
-
-
-@load_gligen.fingerprint
-def _gligen_changed(gligen_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("gligen", gligen_name))
 
 
 @node(id="GLIGENTextBoxApply", category="conditioning/gligen")
@@ -68,8 +63,3 @@ def load_hypernetwork(
     found = hypernetwork.open_hypernetwork(folders.path("hypernetworks", hypernetwork_name), strength)
     hypernetwork.check_fits(found, model)
     return with_companion(model, found)
-
-
-@load_hypernetwork.fingerprint
-def _hypernetwork_changed(hypernetwork_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("hypernetworks", hypernetwork_name))

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import torch
 
 from nodes.define import NodeError, node
-from nodes.diffusion import checkpoint, files, style, unclip, vision
+from nodes.diffusion import checkpoint, style, unclip, vision
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
 from nodes.types import Clip, ClipVision, ClipVisionOutput, Cond, Conditioning, Image, Model, StyleModel, Vae
@@ -20,11 +20,6 @@ _UNCLIP_PREFIX = "embedder.model."
 def load_clip_vision(*, folders: Folders, clip_name: Annotated[str, Files("clip_vision")]) -> ClipVision:
     """Load an image encoder: CLIP's ViT-L, ViT-H or ViT-bigG, or SigLIP, under Hugging Face's or OpenCLIP's names."""
     return vision.open_vision(folders.path("clip_vision", clip_name))
-
-
-@load_clip_vision.fingerprint
-def _vision_changed(clip_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("clip_vision", clip_name))
 
 
 @node(id="CLIPVisionEncode", title="CLIP Vision Encode", category="conditioning")
@@ -59,11 +54,6 @@ def load_unclip_checkpoint(*, folders: Folders, ckpt_name: Annotated[str, Files(
     return UnclipParts(found.model, found.clip, found.vae, vision.open_vision(path, _UNCLIP_PREFIX))
 
 
-@load_unclip_checkpoint.fingerprint
-def _unclip_changed(ckpt_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("checkpoints", ckpt_name))
-
-
 @node(id="unCLIPConditioning", category="conditioning")
 def unclip_conditioning(
     *,
@@ -87,11 +77,6 @@ def unclip_conditioning(
 def load_style_model(*, folders: Folders, style_model_name: Annotated[str, Files("style_models")]) -> StyleModel:
     """Load what turns a picture into words of a prompt: the T2I style adapter (SD 1.x), or Flux Redux."""
     return style.open_style(folders.path("style_models", style_model_name))
-
-
-@load_style_model.fingerprint
-def _style_changed(style_model_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("style_models", style_model_name))
 
 
 @node(id="StyleModelApply", title="Apply Style Model", category="conditioning/style_model")

@@ -319,7 +319,7 @@ class NodeFunction(Generic[P, R]):
         return fn
 
     def fingerprint(self, fn: F) -> F:
-        """Declare what the result depends on beside its inputs (a file's digest): `@f.fingerprint`."""
+        """Declare what the result depends on beside its inputs and the files that they name: `@f.fingerprint`."""
         self._change(fingerprint=fn)
         return fn
 

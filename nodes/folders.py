@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from nodes.define import Context, NodeError, Provided, Saved
+from nodes.diffusion.files import digest
 
 Place = Literal["input", "output", "temp"]
 Write = Callable[[BinaryIO], object]
@@ -200,6 +201,10 @@ class Folders(Provided):
         near = difflib.get_close_matches(name, self.names(key), n=3, cutoff=0.5)
         hint = f" Near matches: {', '.join(near)}." if near else ""
         raise MissingFile(f"{_shown(name)} is not in models/{MODEL_FOLDERS[key][0]}.{hint}")
+
+    def digest(self, kind: str, name: str) -> str:
+        """SHA-256 of the file (or diffusers folder) of this name, as 64 hex digits. Raises like `path`."""
+        return digest(self.path(kind, name))
 
     def file(self, name: str, default: Place = "input") -> Path:
         """The input, output or temporary file that a name means; `a.png [output]` says which. Raises MissingFile."""

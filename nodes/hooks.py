@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 from nodes.define import NodeError, node
-from nodes.diffusion import checkpoint, files
+from nodes.diffusion import checkpoint
 from nodes.diffusion.hooks import combined, with_hooks
 from nodes.diffusion.lora import open_lora
 from nodes.diffusion.merge import MergePatch
@@ -64,11 +64,6 @@ def hook_lora(
     return combined(prev_hooks, WeightHooks((hook,)))
 
 
-@hook_lora.fingerprint
-def _hook_lora_changed(lora_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("loras", lora_name))
-
-
 @node(id="CreateHookLoraModelOnly", title="Create Hook LoRA (MO)", category=_CREATE, experimental=True)
 def hook_lora_model_only(
     *,
@@ -81,11 +76,6 @@ def hook_lora_model_only(
     path = folders.path("loras", lora_name)
     hook = Hook(open_lora(path, strength_model, "unet") if strength_model else None)
     return combined(prev_hooks, WeightHooks((hook,)))
-
-
-@hook_lora_model_only.fingerprint
-def _hook_model_lora_changed(lora_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("loras", lora_name))
 
 
 @node(id="CreateHookModelAsLora", title="Create Hook Model as LoRA", category=_CREATE, experimental=True)
@@ -104,11 +94,6 @@ def hook_model(
     return combined(prev_hooks, WeightHooks((Hook(unet, text),)))
 
 
-@hook_model.fingerprint
-def _hook_model_changed(ckpt_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("checkpoints", ckpt_name))
-
-
 @node(id="CreateHookModelAsLoraModelOnly", title="Create Hook Model as LoRA (MO)", category=_CREATE, experimental=True)
 def hook_model_only(
     *,
@@ -121,11 +106,6 @@ def hook_model_only(
     found = checkpoint.open_unet(folders.path("checkpoints", ckpt_name))
     unet = MergePatch("towards", (found.source,), (), (("", strength_model),))
     return combined(prev_hooks, WeightHooks((Hook(unet),)))
-
-
-@hook_model_only.fingerprint
-def _hook_model_only_changed(ckpt_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("checkpoints", ckpt_name))
 
 
 # Strengths that follow sampling

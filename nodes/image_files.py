@@ -6,7 +6,6 @@ import secrets
 from typing import Annotated, NamedTuple
 
 from nodes.define import NEVER, Context, ExtraPnginfo, Never, Prompt, Saved, Shown, node
-from nodes.diffusion.files import digest
 from nodes.folders import Folders, Place
 from nodes.pictures import decode, encode
 from nodes.types import Image, Mask, Preview
@@ -45,17 +44,6 @@ def load_image_output(*, image: Annotated[str, Files("output", upload="image")],
     """Open a picture that was made here."""
     picture = decode.read_picture(folders.file(image, "output"))
     return LoadedImage(picture.image, picture.mask)
-
-
-@load_image.fingerprint
-@load_image_mask.fingerprint
-def _input_digest(image: str | None, folders: Folders) -> str | Never:
-    return NEVER if image is None else digest(folders.file(image))
-
-
-@load_image_output.fingerprint
-def _output_digest(image: str | None, folders: Folders) -> str | Never:
-    return NEVER if image is None else digest(folders.file(image, "output"))
 
 
 @node(id="SaveImage", title="Save Image", category="image", terminal=True)

@@ -60,11 +60,6 @@ def load_ip_adapter(*, folders: Folders, ipadapter_file: Annotated[str, Files("i
     return ip_adapter.open_ip_adapter(folders.path("ipadapter", ipadapter_file))
 
 
-@load_ip_adapter.fingerprint
-def _adapter_changed(ipadapter_file: str, folders: Folders) -> str:
-    return files.digest(folders.path("ipadapter", ipadapter_file))
-
-
 @node(id="IPAdapterUnifiedLoader", title="IPAdapter Unified Loader", category=_CATEGORY)
 def load_unified(
     *,

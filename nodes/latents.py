@@ -7,8 +7,8 @@ from typing import Annotated
 
 import torch
 
-from nodes.define import NEVER, Context, ExtraPnginfo, Never, Prompt, Shown, node
-from nodes.diffusion.files import WeightsError, digest, read_header, read_tensors
+from nodes.define import Context, ExtraPnginfo, Prompt, Shown, node
+from nodes.diffusion.files import WeightsError, read_header, read_tensors
 from nodes.folders import Folders
 from nodes.pictures import encode
 from nodes.pictures.resize import CROPS, LATENT_METHODS, resize
@@ -92,8 +92,3 @@ def load_latent(*, latent: Annotated[str, Files("input")], folders: Folders) -> 
     # Files from before the format had a version hold what the network sees, not what the VAE does.
     scale = 1.0 if _FORMAT in header.shapes else 1.0 / 0.18215
     return Latent(tensor.to(torch.float32, copy=True) * scale)
-
-
-@load_latent.fingerprint
-def _latent_digest(latent: str | None, folders: Folders) -> str | Never:
-    return NEVER if latent is None else digest(folders.file(latent))

@@ -45,20 +45,10 @@ def load_checkpoint(*, folders: Folders, ckpt_name: Annotated[str, Files("checkp
     return parts(ckpt_name, checkpoint.open_checkpoint(folders.path("checkpoints", ckpt_name)))
 
 
-@load_checkpoint.fingerprint
-def _checkpoint_changed(ckpt_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("checkpoints", ckpt_name))
-
-
 @node(id="DiffusersLoader", category="advanced/loaders/deprecated", deprecated=True)
 def load_diffusers(*, folders: Folders, model_path: Annotated[str, Files("diffusers")]) -> Parts:
     """Load a model with its text encoder and VAE from a diffusers folder."""
     return parts(model_path, checkpoint.open_checkpoint(folders.path("diffusers", model_path)))
-
-
-@load_diffusers.fingerprint
-def _diffusers_changed(model_path: str, folders: Folders) -> str:
-    return files.digest(folders.path("diffusers", model_path))
 
 
 @node(id="UNETLoader", title="Load Diffusion Model", category="advanced/loaders")
@@ -77,11 +67,6 @@ def load_unet(
     return Model(Source(source.path, source.digest, source.part, source.family, options))
 
 
-@load_unet.fingerprint
-def _unet_changed(unet_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("diffusion_models", unet_name))
-
-
 @node(id="CLIPLoader", title="Load CLIP", category="advanced/loaders")
 def load_clip(
     *,
@@ -94,11 +79,6 @@ def load_clip(
     if type not in ("stable_diffusion", "stable_cascade"):
         raise NodeError(f"Text encoders of type {type} are not supported; stable_diffusion is.")
     return checkpoint.open_clip([folders.path("text_encoders", clip_name)])
-
-
-@load_clip.fingerprint
-def _clip_changed(clip_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("text_encoders", clip_name))
 
 
 @node(id="DualCLIPLoader", category="advanced/loaders")
@@ -116,11 +96,6 @@ def load_two_clips(
     return checkpoint.open_clip([folders.path("text_encoders", name) for name in (clip_name1, clip_name2)])
 
 
-@load_two_clips.fingerprint
-def _clips_changed(clip_name1: str, clip_name2: str, folders: Folders) -> str:
-    return "".join(files.digest(folders.path("text_encoders", name)) for name in (clip_name1, clip_name2))
-
-
 @node(id="VAELoader", title="Load VAE", category="loaders")
 def load_vae(*, folders: Folders, vae_name: Annotated[str, Files("vae", extra=(*TINY, _PIXELS))]) -> Vae:
     """Load a VAE by itself. `taesd` and `taesdxl` are quick and rough; `pixel_space` takes pictures for latents."""
@@ -133,9 +108,7 @@ def load_vae(*, folders: Folders, vae_name: Annotated[str, Files("vae", extra=(*
 
 @load_vae.fingerprint
 def _vae_changed(vae_name: str, folders: Folders) -> str:
-    if vae_name in TINY:
-        return "".join(files.digest(path) for path in _tiny_files(folders, vae_name))
-    return "" if vae_name == _PIXELS else files.digest(folders.path("vae", vae_name))
+    return "".join(files.digest(path) for path in _tiny_files(folders, vae_name)) if vae_name in TINY else ""
 
 
 def _tiny_files(folders: Folders, name: str) -> tuple[Path, Path]:
@@ -152,11 +125,6 @@ def load_controlnet(*, folders: Folders, control_net_name: Annotated[str, Files(
     return checkpoint.open_controlnet(folders.path("controlnet", control_net_name))
 
 
-@load_controlnet.fingerprint
-def _controlnet_changed(control_net_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("controlnet", control_net_name))
-
-
 @node(id="DiffControlNetLoader", title="Load ControlNet Model (diff)", category="loaders")
 def load_difference_controlnet(
     *, folders: Folders, model: Model, control_net_name: Annotated[str, Files("controlnet")]
@@ -166,11 +134,6 @@ def load_difference_controlnet(
     if net.source.part not in MARKS.values():
         return net
     return ControlNet(replace(net.source, options=(*net.source.options, ("base", model.source))), net.options)
-
-
-@load_difference_controlnet.fingerprint
-def _difference_controlnet_changed(control_net_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("controlnet", control_net_name))
 
 
 def parts(name: str, found: checkpoint.Checkpoint) -> Parts:

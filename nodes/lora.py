@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple, cast
 
 from nodes.define import node
-from nodes.diffusion import files
 from nodes.diffusion.lora import apply_lora
 from nodes.folders import Folders
 from nodes.types import Clip, Model
@@ -39,11 +38,6 @@ def load_lora(
     return Changed(*cast("tuple[Model, Clip]", changed))
 
 
-@load_lora.fingerprint
-def _lora_changed(lora_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("loras", lora_name))
-
-
 @node(id="LoraLoaderModelOnly", category="loaders")
 def load_lora_model_only(
     *,
@@ -58,8 +52,3 @@ def load_lora_model_only(
     path = folders.path("loras", lora_name)
     changed, _ = apply_lora(model, None, path, strength_model=strength_model, strength_clip=0.0)
     return cast("Model", changed)
-
-
-@load_lora_model_only.fingerprint
-def _model_lora_changed(lora_name: str, folders: Folders) -> str:
-    return files.digest(folders.path("loras", lora_name))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import yaml
 
 from nodes.define import NodeError, node
-from nodes.diffusion import checkpoint, files, options
+from nodes.diffusion import checkpoint, options
 from nodes.folders import Folders
 from nodes.loaders import Parts, parts
 from nodes.widgets import Files
@@ -48,12 +48,6 @@ def load_with_config(
     model = options.with_parametrization(found.model, kind="v") if predicts_v else found.model
     clip = found.clip if layer is None else replace(found.clip, stop_at_layer=layer)
     return Parts(model, clip, found.vae)
-
-
-@load_with_config.fingerprint
-def _config_changed(config_name: str, ckpt_name: str, folders: Folders) -> str:
-    own = "" if config_name in _KNOWN else files.digest(folders.path("configs", config_name))
-    return own + files.digest(folders.path("checkpoints", ckpt_name))
 
 
 def _said(name: str, folders: Folders) -> tuple[bool, int | None]:

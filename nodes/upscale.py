@@ -33,11 +33,6 @@ def load_upscale_model(*, model_name: Annotated[str, Files("upscale_models")], f
     return UpscaleModel(Source(path, digest(path), "upscaler", facts.family, tuple(asdict(facts).items())))
 
 
-@load_upscale_model.fingerprint
-def _model_digest(model_name: str, folders: Folders) -> str:
-    return digest(folders.path("upscale_models", model_name))
-
-
 @node(id="ImageUpscaleWithModel", title="Upscale Image (using Model)", category="image/upscaling")
 def image_upscale_with_model(*, upscale_model: UpscaleModel, image: Image, weights: Weights, ctx: Context) -> Image:
     """Enlarge pictures with a network, in tiles; smaller ones when memory runs out."""

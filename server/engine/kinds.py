@@ -10,6 +10,7 @@ from typing import Any, cast, get_type_hints
 from nodes.define import ANY, MISSING, Input, NodeDef
 from nodes.registry import Registry
 from nodes.types import Provided
+from nodes.widgets import Files
 
 Things = Mapping[type, object]
 """What a worker provides to nodes, by type."""
@@ -61,6 +62,7 @@ class Kind:
     hidden: tuple[tuple[str, str], ...]
     own_id: bool
     lazy: frozenset[str]
+    files: tuple[tuple[str, Files], ...]
     check: Hook | None
     fingerprint: Hook | None
     needs: Hook | None
@@ -83,6 +85,7 @@ class Kind:
             hidden=tuple(definition.hidden.items()),
             own_id="UNIQUE_ID" in definition.hidden.values(),
             lazy=lazy,
+            files=tuple((name, each.widget) for name, each in plain.items() if isinstance(each.widget, Files)),
             check=None if _is_default(definition, "check") else Hook.of(definition.check),
             fingerprint=Hook.of(definition.fingerprint) if definition.fingerprint else None,
             needs=Hook.of(definition.needs) if lazy else None,

@@ -1,8 +1,8 @@
 """What has to be made for some outputs, in which order, and under which key each result is known.
 
-The key of a result is a SHA-256 over the node's type and version, its constants, its fingerprint, and the keys of what
-feeds it. Each node is hashed once, so a plan costs what its edges are, and a key means the same in another process,
-after a restart, and on another machine.
+The key of a result is a SHA-256 over the node's type and version, its constants, what is in the files that they name,
+its fingerprint, and the keys of what feeds it. Each node is hashed once, so a plan costs what its edges are, and a key
+means the same in another process, after a restart, and on another machine.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from hashlib import sha256
 from typing import Any
 
 from nodes.define import Never, NodeDef
+from nodes.folders import Folders
 from server.engine.graph import Graph, Link, Placed
-from server.engine.kinds import Kind, Kinds, Things, unwrapped
+from server.engine.kinds import Kind, Kinds, Things, thing, unwrapped
 from server.engine.validate import Live
 
 Salt = Callable[[NodeDef], str]
@@ -119,10 +120,24 @@ def _fact(name: str, value: Any, steps: Mapping[str, Step]) -> tuple[str, str, s
 
 def _fingerprint(placed: Placed, kind: Kind, provided: Things) -> str | None:
     """What the result depends on beside its inputs; None when it is made anew each time."""
-    if kind.fingerprint is None:
-        return ""
     try:
-        found = kind.fingerprint(kind.constants(placed.inputs, Link), provided)
+        found = kind.fingerprint(kind.constants(placed.inputs, Link), provided) if kind.fingerprint else ""
+        contents = _contents(placed, kind, provided) if kind.files else ""
     except Exception:  # noqa: BLE001 -- a file that cannot be read: the node itself will say so, running
         return None
-    return None if isinstance(found, Never) else str(found)
+    return None if isinstance(found, Never) or contents is None else f"{found}{contents}"
+
+
+def _contents(placed: Placed, kind: Kind, provided: Things) -> str | None:
+    """Digests of the files that constants name; None where a name is linked, and so not known before the node runs."""
+    folders = thing(provided, Folders)
+    if not isinstance(folders, Folders):
+        return ""
+    digests: list[str] = []
+    for name, widget in kind.files:
+        value = unwrapped(placed.inputs.get(name, kind.defaults[kind.inputs[name].parameter]))
+        if isinstance(value, (Link, Live)):
+            return None
+        if isinstance(value, str) and value not in widget.extra:
+            digests.append(folders.digest(widget.folder, value))
+    return " ".join(digests)

@@ -92,7 +92,7 @@ def _said(value: object) -> str:
 def file_digest(folders: Folders, kind: str, name: str) -> str | None:
     """The SHA-256 of a model or input by its name; None when there is no such file."""
     try:
-        return digest(folders.path(kind, name))
+        return folders.digest(kind, name)
     except (NodeError, OSError):
         return None
 

@@ -16,7 +16,7 @@ from PIL import Image as Pil
 from PIL import ImageSequence
 
 from nodes import image_files
-from nodes.define import NEVER, Cancelled, NodeError, Saved
+from nodes.define import Cancelled, NodeError, Saved
 from nodes.folders import Folders
 from nodes.types import Image, Mask
 
@@ -231,17 +231,6 @@ def test_an_opaque_picture_has_no_transparent_pixel(folders: Folders) -> None:
     (folders.root("input") / "a.png").write_bytes(encoded(halves(), "PNG"))
     mask = image_files.load_image_mask(image="a.png", channel="alpha", folders=folders)
     assert torch.equal(mask.values, torch.zeros((1, 6, 8)))
-
-
-def test_a_replaced_file_is_another(folders: Folders) -> None:
-    path = folders.root("input") / "a.png"
-    fingerprint = image_files.load_image.definition.fingerprint
-    assert fingerprint is not None
-    path.write_bytes(encoded(halves(), "PNG"))
-    first = fingerprint(image="a.png", folders=folders)
-    path.write_bytes(encoded(halves(size=(4, 4)), "PNG"))
-    assert fingerprint(image="a.png", folders=folders) != first
-    assert fingerprint(image=None, folders=folders) is NEVER
 
 
 def saved_path(folders: Folders, saved: Saved) -> Path:

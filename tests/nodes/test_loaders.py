@@ -98,9 +98,6 @@ def test_a_controlnet_loads(folders: Folders) -> None:
 
 def test_pixel_space_is_no_file(folders: Folders) -> None:
     assert loaders.load_vae(folders=folders, vae_name="pixel_space") == PIXEL_SPACE
-    fingerprint = loaders.load_vae.definition.fingerprint
-    assert fingerprint is not None
-    assert fingerprint(vae_name="pixel_space", folders=folders) == ""
 
 
 def test_eight_bit_dtypes_make_another_handle(folders: Folders) -> None:
@@ -122,19 +119,6 @@ def test_a_missing_part_stops_only_who_needs_it(tmp_path: Path) -> None:
     assert found.model.source.family == "sd15"
     assert found.clip == Blocked("unet.safetensors holds no text encoder; use a CLIP loader.")
     assert found.vae == Blocked("unet.safetensors holds no VAE; use a VAE loader.")
-
-
-def test_fingerprints_follow_content(tmp_path: Path) -> None:
-    folders = Folders.at(tmp_path)
-    path = tmp_path / "models" / "checkpoints" / "a.safetensors"
-    path.parent.mkdir(parents=True)
-    save_file({"a": torch.zeros(2)}, path)
-    fingerprint = loaders.load_checkpoint.definition.fingerprint
-    assert fingerprint is not None
-    before = fingerprint(ckpt_name="a.safetensors", folders=folders)
-    save_file({"a": torch.ones(3)}, path)
-
-    assert fingerprint(ckpt_name="a.safetensors", folders=folders) != before
 
 
 @pytest.mark.parametrize(

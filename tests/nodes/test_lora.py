@@ -88,10 +88,3 @@ def test_any_number_follow_each_other(folders: Folders, parts: loaders.Parts) ->
 def test_another_models_lora_is_told(folders: Folders, parts: loaders.Parts) -> None:
     with pytest.raises(NodeError, match=r"large\.safetensors is made for another model; the model here is SD 1\.x"):
         lora.load_lora_model_only(folders=folders, model=parts.model, lora_name="large.safetensors")
-
-
-def test_the_fingerprint_is_the_files(folders: Folders) -> None:
-    fingerprint = lora.load_lora.definition.fingerprint
-    assert fingerprint is not None
-    one, other = (fingerprint(lora_name=n, folders=folders) for n in ("sub/ink.safetensors", "large.safetensors"))
-    assert one != other

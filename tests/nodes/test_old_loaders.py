@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from nodes import old_loaders
@@ -63,16 +61,3 @@ def test_a_configuration_says_what_is_predicted_and_which_layer(
 def test_a_configuration_that_is_none_is_told(folders: Folders, config: str, message: str) -> None:
     with pytest.raises(NodeError, match=message):
         loaded(folders, config)
-
-
-def test_a_changed_configuration_is_another_model(folders: Folders) -> None:
-    def digest() -> object:
-        fingerprint = old_loaders.load_with_config.definition.fingerprint
-        assert fingerprint is not None
-        return fingerprint(config_name="mine.yaml", ckpt_name="a.safetensors", folders=folders)
-
-    before = digest()
-    path = Path(folders.path("configs", "mine.yaml"))
-    path.write_text(CONFIG.format(layer=-4), "utf-8")
-
-    assert digest() != before
