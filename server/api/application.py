@@ -21,6 +21,7 @@ from server.api import (
     sockets,
     system,
     users,
+    vocabulary,
     workflows,
 )
 from server.api.errors import errors
@@ -37,6 +38,7 @@ OPEN_ROUTES: tuple[Route, ...] = (
     *nodes.ROUTES,
     *files.ROUTES,
     *models.ROUTES,
+    *vocabulary.ROUTES,
     *accounts.ROUTES,
     *users.ROUTES,
     *fetching.ROUTES,

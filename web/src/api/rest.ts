@@ -227,6 +227,12 @@ export async function listModelPictures(folder: string): Promise<ReadonlyMap<str
 
 export const listEmbeddings = async () => (await getJson("/embeddings")) as readonly string[];
 
+/** CLIP's merges, the most important first. */
+export const getMerges = async () => (await (await call("/vocabulary/clip")).text()).split("\n");
+/** How many tokens each embedding stands for; null where its file does not say. */
+export const getEmbeddingLengths = async () =>
+  (await getJson("/vocabulary/embeddings")) as Readonly<Record<string, number | null>>;
+
 export interface SavedFile {
   readonly path: string;
   readonly size: number;

@@ -44,19 +44,6 @@ function weightedAround(text: string, from: number, to: number) {
   return end >= to && colon <= end ? { from: open, colon, to: end, weight: Number(match[2]) } : undefined;
 }
 
-const CHUNK = 75;
-
-/** About how many CLIP tokens the text makes, and of how many chunks of 75. Long words count for several. */
-export function estimateTokens(text: string): { readonly tokens: number; readonly chunks: number } {
-  const plain = text.replace(/:-?[\d.]+\)/g, ")").replace(/[()\\]/g, " ");
-  const parts = plain.match(/[\p{L}]+|\p{N}|[^\s\p{L}\p{N}]+/gu) ?? [];
-  const tokens = parts.reduce(
-    (sum, part) => sum + (/^\p{L}/u.test(part) ? Math.max(1, Math.ceil((part.length - 2) / 7)) : 1),
-    0,
-  );
-  return { tokens, chunks: Math.max(1, Math.ceil(tokens / CHUNK)) };
-}
-
 /** The value of simple sums such as `512*1.5`, or nothing where it is none. */
 export function calculate(text: string): number | undefined {
   const tokens = text.replace(/,/g, ".").match(/\d+\.?\d*(?:e[+-]?\d+)?|\.\d+|[-+*/()%^]/gi);

@@ -1,7 +1,9 @@
 import { useLayoutEffect, useRef, useState } from "react";
 import { type Completing, complete, completingAt } from "../model/completion";
-import { estimateTokens, weighSelection } from "../model/promptText";
+import { weighSelection } from "../model/promptText";
 import type { WidgetShape } from "../model/shape";
+import { CHUNK } from "../model/tokens";
+import { usePromptSize } from "../store/vocabulary";
 import { Completions, useCompletions } from "./Completions";
 
 interface Props {
@@ -14,7 +16,7 @@ interface Props {
   readonly onLora: (name: string) => void;
 }
 
-/** A prompt. Ctrl with up or down weighs the selected words; the count is of CLIP tokens, about. */
+/** A prompt. Ctrl with up or down weighs the selected words; the count is of CLIP's tokens. */
 export function PromptField({ label, widget, value, onChange, onDone, onLora }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
   const selection = useRef<readonly [number, number]>(undefined);
@@ -41,7 +43,7 @@ export function PromptField({ label, widget, value, onChange, onDone, onLora }: 
       onLora(name);
     }
   };
-  const { tokens, chunks } = estimateTokens(value);
+  const size = usePromptSize(value, widget.dynamicPrompts && value !== "");
   const weigh = (by: 1 | -1) => {
     const at = field.current;
     if (!at) return;
@@ -53,11 +55,13 @@ export function PromptField({ label, widget, value, onChange, onDone, onLora }: 
     <label className="field text">
       <span className="label">
         {label}
-        {widget.dynamicPrompts && value ? (
-          <em title={`About ${tokens} CLIP tokens in ${chunks} ${chunks > 1 ? "chunks" : "chunk"} of 75`}>
-            {tokens}/{chunks * 75}
+        {size && (
+          <em
+            title={`${size.exact ? "" : "At least "}${size.tokens} CLIP tokens in ${size.chunks} ${size.chunks > 1 ? "chunks" : "chunk"} of ${CHUNK}`}
+          >
+            {size.tokens}/{size.chunks * CHUNK}
           </em>
-        ) : null}
+        )}
       </span>
       <textarea
         ref={field}

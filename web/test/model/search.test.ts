@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { calculate, estimateTokens, weighSelection } from "../../src/model/promptText";
+import { calculate, weighSelection } from "../../src/model/promptText";
 import { filterTexts, nearest, searchNodes } from "../../src/model/search";
 import { catalogue } from "../support";
 
@@ -58,13 +58,6 @@ describe("weighing words", () => {
   it("does nothing where there is nothing", () =>
     expect(weighSelection({ text: " ", start: 0, end: 0 }, 1).text).toBe(" "));
 });
-
-it.each([
-  ["", 0, 1],
-  ["a cat", 2, 1],
-  ["(a cat:1.2), dog", 4, 1],
-  [Array(80).fill("cat").join(" "), 80, 2],
-])("counts about the tokens of %s", (text, tokens, chunks) => expect(estimateTokens(text)).toEqual({ tokens, chunks }));
 
 it.each([
   ["512*1.5", 768],
