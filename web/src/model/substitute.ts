@@ -6,15 +6,17 @@ import type { Catalogue, NodeSchema, WidgetSchema } from "./schema";
 import { shapeOf } from "./shape";
 import { fits } from "./types";
 
-const LEAST = 0.3;
+/** Sockets alone say little: most nodes take a picture and give one. So the names must be alike too. */
+const LEAST_ALIKE = 0.45;
 
-/** Known classes that could stand in for a node that is not known here, the likest first. */
+/** Known classes that could stand in for a node that is not known here, the likest first; none where none is like it. */
 export function substitutes(node: GraphNode, catalogue: Catalogue, limit = 3): readonly NodeSchema[] {
   const pairs = pairsOf(node.type);
   return [...catalogue.values()]
     .filter((one) => !one.deprecated)
-    .map((schema) => ({ schema, score: (2 * likeness(pairs, pairsOf(schema.type)) + sockets(node, schema)) / 3 }))
-    .filter((one) => one.score >= LEAST)
+    .map((schema) => ({ schema, alike: likeness(pairs, pairsOf(schema.type)) }))
+    .filter((one) => one.alike >= LEAST_ALIKE)
+    .map((one) => ({ ...one, score: 2 * one.alike + sockets(node, one.schema) }))
     .sort((a, b) => b.score - a.score)
     .slice(0, limit)
     .map((one) => one.schema);

@@ -40,6 +40,7 @@ describe("a node that is not known here", () => {
     const node = open().root.nodes.get("2");
     expect(node && substitutes(node, catalogue).map((one) => one.type)[0]).toBe("KSampler");
     expect(node && substitutes({ ...node, type: "Zzyx", inputs: [], outputs: [] }, catalogue)).toEqual([]);
+    expect(node && substitutes({ ...node, type: "EditBasicPipe" }, catalogue)).toEqual([]);
   });
 
   it("becomes it with its links and the values that fit", () => {
