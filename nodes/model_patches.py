@@ -7,6 +7,7 @@ from typing import Annotated
 from nodes.define import node
 from nodes.diffusion import options
 from nodes.diffusion.prediction import prediction
+from nodes.diffusion.reuse import Reuse, with_reuse
 from nodes.types import Model
 from nodes.widgets import Choice, Range
 
@@ -109,3 +110,37 @@ def torch_compile_model(
 ) -> Model:
     """Translate the model for this machine before it is first used, which takes minutes; later runs are faster."""
     return options.with_compiler(model, backend)
+
+
+_Share = Annotated[float, Range(0.0, 1.0, step=0.01)]
+_Change = Annotated[float, Range(0.0, 3.0, step=0.01)]
+_DEBUG = "advanced/debug/model"
+
+
+@node(id="EasyCache", category=_DEBUG, experimental=True)
+def easy_cache(
+    *,
+    model: Model,
+    reuse_threshold: _Change = 0.2,
+    start_percent: _Share = 0.15,
+    end_percent: _Share = 0.95,
+    verbose: bool = False,
+) -> Model:
+    """Faster, and less exact the higher the threshold: the model is not asked in steps whose answers are foreseeable.
+
+    The threshold is how much an answer may change, as a share of it, before it is computed again.
+    """
+    return with_reuse(model, Reuse(reuse_threshold, start_percent, end_percent, verbose=verbose))
+
+
+@node(id="LazyCache", category=_DEBUG, experimental=True)
+def lazy_cache(
+    *,
+    model: Model,
+    reuse_threshold: _Change = 0.2,
+    start_percent: _Share = 0.15,
+    end_percent: _Share = 0.95,
+    verbose: bool = False,
+) -> Model:
+    """EasyCache for what guidance makes of all answers: works with any model, and is a little less exact."""
+    return with_reuse(model, Reuse(reuse_threshold, start_percent, end_percent, whole=True, verbose=verbose))

@@ -14,6 +14,7 @@ from nodes.diffusion.compiled import compiled
 from nodes.diffusion.guidance import CfgGuide, DualGuide, PerpNegGuide
 from nodes.diffusion.hooks import hooked
 from nodes.diffusion.prediction import prediction
+from nodes.diffusion.reuse import reuse_of, reusing
 from nodes.diffusion.samplers import NAMES as SAMPLERS
 from nodes.diffusion.samplers import algorithm
 from nodes.diffusion.unet_patches import patched
@@ -291,7 +292,8 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
         compiled(unet, options.compiler(model)) as translated,
         patched(translated, options.unet_patches(model), sides) as changed,
         accompanied(changed, [*companions(model), *gligen.companions_of(sides)], weights) as joined,
-        hooked(joined, sides, prediction(parametrization)) as network,
+        hooked(joined, sides, prediction(parametrization)) as dressed,
+        reusing(dressed, reuse_of(model), prediction(parametrization)) as network,
         weights.controls([*sides.values(), *guide.hooks.sides.values()], model) as controls,
     ):
         start = sampling.fit_empty(latent.samples, network.latent_format)
@@ -311,6 +313,7 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
             check=ctx.check,
             controls=controls,
             parametrization=parametrization,
+            reuse=reuse_of(model),
         )
 
 

@@ -12,6 +12,7 @@ from nodes.diffusion.evaluate import Evaluator
 from nodes.diffusion.guidance import NO_HOOKS, NOTHING, CfgGuide
 from nodes.diffusion.prediction import prediction as prediction_of
 from nodes.diffusion.regions import place
+from nodes.diffusion.reuse import Carried
 from nodes.diffusion.samplers import Run, algorithm
 from nodes.types import NodeError
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from nodes.diffusion.network import Controls, LatentFormat, Network, Parametrization
     from nodes.diffusion.prediction import Prediction
     from nodes.diffusion.regions import Piece
+    from nodes.diffusion.reuse import Reuse
+    from nodes.diffusion.samplers import Denoiser
     from nodes.types import Conditioning
 
     Progress = Callable[[int, int, Tensor], None]
@@ -93,11 +96,13 @@ def run(
     check: Callable[[], None] | None = None,
     controls: Controls | None = None,
     parametrization: Parametrization | None = None,
+    reuse: Reuse | None = None,
 ) -> Sampled:
     """A sampling run under any guide, whose sides' conditionings are given by name; its hooks may add to them.
 
     `check` is called before the network is asked, and may raise to end the run. `parametrization` overrides the
-    network's own. Raises ValueError when latent, noise and network do not fit.
+    network's own; `reuse` is how what was guided is reused, if it is.
+    Raises ValueError when latent, noise and network do not fit.
     """
     latent = fit_empty(latent, network.latent_format)
     if len(sigmas) < 2:
@@ -117,7 +122,9 @@ def run(
 
     evaluator = Evaluator(network, prediction, controls=controls, latent=start, mask=mask)
     sides = place({**conditionings, **guide.hooks.sides}, start.shape, prediction, device)
-    denoise = _Guided(evaluator, guide, sides, check)
+    denoise: Denoiser = _Guided(evaluator, guide, sides, check)
+    if reuse is not None and reuse.whole:
+        denoise = Carried(denoise, reuse, prediction)
     if mask is not None:
         kept = noises.initial(noise.shape, (seed + 1) % 2**64).to(device) if chosen.fresh_mask_noise else noise
         denoise = _Inpainting(denoise, _Mask(mask, mask_hook, start, kept, prediction))
@@ -235,7 +242,7 @@ class _Mask:
 class _Inpainting:
     """A denoiser that sees and gives the original, suitably noised, wherever the mask is 0."""
 
-    def __init__(self, inner: _Guided, mask: _Mask) -> None:
+    def __init__(self, inner: Denoiser, mask: _Mask) -> None:
         self._inner = inner
         self._mask = mask
 
