@@ -12,7 +12,7 @@ import torch
 
 from nodes.define import NodeError, node
 from nodes.diffusion import clip as text_encoding
-from nodes.diffusion import files
+from nodes.diffusion import controlnet, files
 from nodes.diffusion.hooks import prompted
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
@@ -97,6 +97,21 @@ def encode_text_refiner(
 
 @encode_text_refiner.fingerprint
 def _refiner_embeddings_changed(text: str | None, folders: Folders) -> str:
+    return _digests(folders, text)
+
+
+@node(id="CLIPTextEncodeControlnet", category="_for_testing/conditioning", experimental=True)
+def encode_text_controlnet(
+    *, weights: Weights, folders: Folders, clip: Clip, conditioning: Conditioning, text: Prompt
+) -> Conditioning:
+    """Let ControlNets read a prompt of their own, and the model the one that it has."""
+    found = text_encoding.encode(weights, clip, text, locate=_locator(folders))
+    own = {controlnet.OWN_TEXT: found.tokens, controlnet.OWN_POOLED: found.pooled}
+    return Conditioning(tuple(part.having(extras={**part.extras, **own}) for part in conditioning))
+
+
+@encode_text_controlnet.fingerprint
+def _controlnet_embeddings_changed(text: str | None, folders: Folders) -> str:
     return _digests(folders, text)
 
 

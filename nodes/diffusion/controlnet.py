@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from nodes.diffusion.files import WeightsError
 from nodes.diffusion.network import Residuals
+from nodes.diffusion.regions import fit_batch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from nodes.diffusion.network import Inputs
     from nodes.types import ControlHint, ControlNet
 
+
+OWN_TEXT, OWN_POOLED = "cross_attn_controlnet", "pooled_output_controlnet"
+"""Among a conditioning's extras: the prompt, encoded, that its ControlNets read in the place of its own."""
 
 _LATENT_PIXEL = 8
 
@@ -32,6 +37,19 @@ UNION_KINDS: Mapping[str, int] = {
     "repaint": 7,
 }
 """What a union ControlNet's kinds of picture are counted as."""
+
+
+def _with_own_text(inputs: Inputs, samples: int) -> Inputs:
+    """The inputs with the prompt that was meant for ControlNets, where there is one."""
+    extras = inputs.extras or {}
+    text, pooled = (cast("Tensor | None", extras.get(name)) for name in (OWN_TEXT, OWN_POOLED))
+    if text is None:
+        return inputs
+    return replace(
+        inputs,
+        context=fit_batch(text, samples),
+        pooled=inputs.pooled if pooled is None or inputs.pooled is None else fit_batch(pooled, samples),
+    )
 
 
 class ControlModel:
@@ -53,6 +71,7 @@ class ControlModel:
 
     def residuals(self, hint: ControlHint, x: Tensor, timestep: Tensor, inputs: Inputs) -> Residuals:
         """What the net adds to each level on the way down and to the middle, at the hint's strength."""
+        inputs = _with_own_text(inputs, len(x))
         self._check(x, inputs)
         added = None
         if self._adds and inputs.pooled is not None and inputs.time_ids is not None:

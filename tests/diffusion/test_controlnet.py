@@ -58,6 +58,20 @@ def parts(residuals: Residuals) -> list[Tensor]:
     return [*residuals.down, residuals.mid]
 
 
+def test_a_prompt_of_their_own_takes_the_place_of_the_models(weights: Weights, net: ControlNet) -> None:
+    hint, other = ControlHint(net, rand(1, 64, 48, 3)), rand(1, 40, 64)
+    with weights.controls([Conditioning((Cond(CONTEXT, controls=(hint,)),))]) as controls:
+        assert controls is not None
+        told = Inputs(CONTEXT.expand(2, -1, -1), extras={"cross_attn_controlnet": other})
+        x, t = X.expand(2, -1, -1, -1), T.expand(2)
+        got = controls((hint,), x, t, told)
+        expected = controls((hint,), x, t, Inputs(other.expand(2, -1, -1)))
+        plain = controls((hint,), x, t, replace(told, extras=None))
+    for a, b in zip(parts(got), parts(expected), strict=True):
+        torch.testing.assert_close(a, b)
+    assert any(not torch.allclose(a, b) for a, b in zip(parts(got), parts(plain), strict=True))
+
+
 def test_residuals_are_diffusers_own(weights: Weights, net: ControlNet) -> None:
     image = rand(1, 64, 48, 3)
     with torch.no_grad():

@@ -210,3 +210,17 @@ def test_the_refiner_is_told_how_good_it_should_look(base: Path) -> None:
     assert got.extras == {"aesthetic_score": 2.0, "width": 1024, "height": 1024}
     assert got.tokens is not None
     assert got.tokens.shape == (1, 77, 128)
+
+
+def test_controlnets_can_read_another_prompt(base: Path) -> None:
+    folders, clip = clip_of(base, "sd15")
+    said = c.encode_text(weights=WEIGHTS, folders=folders, text="a hill", clip=clip)
+    other = only(c.encode_text(weights=WEIGHTS, folders=folders, text="(lines:1.3)", clip=clip))
+
+    got = only(
+        c.encode_text_controlnet(weights=WEIGHTS, folders=folders, clip=clip, conditioning=said, text="(lines:1.3)")
+    )
+
+    assert got.tokens is only(said).tokens
+    assert torch.equal(got.extras["cross_attn_controlnet"], other.tokens)  # pyright: ignore[reportArgumentType]
+    assert torch.equal(got.extras["pooled_output_controlnet"], other.pooled)  # pyright: ignore[reportArgumentType]
