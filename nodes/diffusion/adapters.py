@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nodes.diffusion.patches import LowRank
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -30,12 +32,14 @@ def editing(tensors: Mapping[str, Tensor], strength: float) -> Edit:
         return lambda weight: whole.to(weight).reshape(weight.shape)
     if "oft_blocks" in tensors:
         return lambda weight: _rotated({k: t.to(weight) for k, t in tensors.items()}, weight, strength)
-    dora = tensors.get("dora_scale")
+    dora, alpha = tensors.get("dora_scale"), tensors.get("alpha")
+    if dora is None and "up" in tensors and "mid" not in tensors:
+        up, down = tensors["up"].flatten(1), tensors["down"].flatten(1)
+        return LowRank(up, down, strength * (1.0 if alpha is None else float(alpha) / len(down)))
 
     def edit(weight: Tensor) -> Tensor:
         here = {leaf: tensor.to(weight) for leaf, tensor in tensors.items() if leaf != "alpha"}
         delta, rank = _delta(here, weight)
-        alpha = tensors.get("alpha")
         scale = float(alpha) / rank if alpha is not None and rank else 1.0
         if dora is None:
             return weight + (strength * scale) * delta

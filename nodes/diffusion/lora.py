@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -149,26 +150,27 @@ def _taken_apart(name: str) -> tuple[str, str]:
 
 def _matches(groups: Mapping[str, Leaves], target: Target) -> Iterator[tuple[str, str]]:
     """(stem in the file, module's name) of every weight of the target that the file has something for."""
-    known = _aliases(target)
+    known = _aliases(target.part, frozenset(target.shapes))
     for stem in groups:
         name = known.get(stem)
         if name is not None:
             yield stem, name
 
 
-def _aliases(target: Target) -> dict[str, str]:
-    """Every spelling of every module's name."""
-    names = [n.removesuffix(".weight") for n in target.shapes if n.endswith(".weight")]
+@lru_cache(maxsize=8)
+def _aliases(part: str, tensors: frozenset[str]) -> Mapping[str, str]:
+    """Every spelling of the name of every module of a part that has these tensors."""
+    names = sorted(n.removesuffix(".weight") for n in tensors if n.endswith(".weight"))
     found: dict[str, str] = {}
-    if target.part == "unet":
-        originals = ldm.unet_originals(target.shapes)
+    if part == "unet":
+        originals = ldm.unet_originals(sorted(tensors))
         for name in names:
             for spelling in (name, originals.get(name + ".weight", name + ".weight").removesuffix(".weight")):
                 found |= {stem + s: name for stem in _UNET_STEMS for s in (spelling, spelling.replace(".", "_"))}
         return found
     for name in names:
         for spelling in (name, name.replace(".", "_")):
-            found |= {stem + spelling: name for stem in _TEXT_STEMS.get(target.part, ())}
+            found |= {stem + spelling: name for stem in _TEXT_STEMS.get(part, ())}
     return found | {old: name for name in names for old in _old_text_names(name)}
 
 

@@ -172,8 +172,13 @@ class Weights(Provided):
 
     @property
     def loaded_bytes(self) -> int:
-        """Bytes of weights in memory, wherever they are."""
+        """Bytes of weights in memory, wherever they are, without those that are kept aside."""
         return sum(r.nbytes for r in self._each())
+
+    @property
+    def spare_bytes(self) -> int:
+        """Bytes of patched weights that are kept aside, in case they are wanted again."""
+        return sum(r.spare_bytes for r in self._each())
 
     @property
     def device_bytes(self) -> int:
@@ -236,12 +241,13 @@ class Weights(Provided):
         try:
             with self._numbers(resident):
                 self._place(resident)
-                resident.apply(
-                    wanted, Target(part or source.part, source.family, resident.shapes(), resident.originals)
-                )
+                target = Target(part or source.part, source.family, resident.shapes(), resident.originals)
+                resident.apply(wanted, target, keep=self._fits(resident.patched_on, resident.nbytes))
                 yield resident
         finally:
             resident.settle()
+            if resident.spare_bytes and not self._fits(resident.patched_on, 0):
+                resident.settle(keep=False)
             self._release(resident)
 
     def _acquire(self, source: Source, dtype: torch.dtype, load: Load, keys: tuple[str, ...]) -> Resident:
@@ -304,16 +310,26 @@ class Weights(Provided):
         """Move unused modules out, least recently used first, until `size` bytes fit. Says whether they do."""
         idle = sorted((r for r in self._each() if not r.users), key=lambda r: self._stamps.get(id(r), 0.0))
         for resident in idle:
-            if self._taken(device) + size <= self._limit(device):
+            if self._fits(device, size):
+                break
+            resident.settle(keep=False)
+        for resident in idle:
+            if self._fits(device, size):
                 break
             if device == self._host:
                 self._drop(resident)
             elif resident.device == device:
                 resident.withdraw()
+        return self._fits(device, size)
+
+    def _fits(self, device: torch.device, size: int) -> bool:
+        """Whether there is room for `size` bytes more, beside what is kept aside."""
         return self._taken(device) + size <= self._limit(device)
 
     def _taken(self, device: torch.device) -> int:
-        return self.loaded_bytes if device == self._host else self.device_bytes
+        if device == self._host:
+            return self.loaded_bytes + self.spare_bytes
+        return self.device_bytes + sum(r.spare_bytes for r in self._each() if r.patched_on == device)
 
     def _limit(self, device: torch.device) -> int:
         """How many bytes of weights may be there, with what is there now."""

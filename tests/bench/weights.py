@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +85,15 @@ def main() -> None:
         found: dict[str, Any] = {"bench": "weights", "parameters": sum(map(math.prod, of.values()))}
         plain = checkpoint.open_unet(file)
         found["load_ms"] = milliseconds(lambda: use(plain))
-        changed = plain.patched(*(open_lora(Path(folder) / f"{i}.safetensors", 0.8, "unet") for i in range(2)))
-        rounds = [
-            {
-                "two_loras_on": milliseconds(lambda: use(changed)),
-                "the_same_again": milliseconds(lambda: use(changed)),
-                "loras_off": milliseconds(lambda: use(plain)),
-            }
-            for _ in range(ROUNDS)
-        ]
+
+        def at(strength: float) -> Model:
+            return plain.patched(*(open_lora(Path(folder) / f"{i}.safetensors", strength, "unet") for i in range(2)))
+
+        rounds: list[dict[str, dict[str, float]]] = []
+        for strength in range(1, ROUNDS + 1):
+            changed = at(strength / 4)
+            calls = {"two_loras_on": changed, "the_same": changed, "loras_off": plain, "on_again": changed}
+            rounds.append({name: milliseconds(partial(use, model)) for name, model in calls.items()})
         for name in rounds[0]:
             found[f"{name}_ms"] = min((one[name] for one in rounds), key=lambda taken: taken["cpu"])
         weights.free(forget=True)

@@ -365,6 +365,57 @@ def test_taken_back_bit_for_bit(tmp_path: Path, model: Model) -> None:
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
+def test_several_loras_are_rounded_once(tmp_path: Path, model: Model) -> None:
+    weights, changed, expected = (
+        Weights("cpu", "bf16"),
+        model,
+        weight_of(Weights("cpu", "fp32"), model, LINEAR + ".weight"),
+    )
+    expected, moved = expected.bfloat16().double(), 0.0
+    for i, strength in enumerate((0.8, -0.3, 1.7)):
+        up, down = rand(32, 2 + i, seed=i) * 0.1, rand(2 + i, 32, seed=9 + i) * 0.1
+        (folder := tmp_path / str(i)).mkdir()
+        tensors = {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down}
+        changed = applied(write(folder, tensors), changed, strength)
+        expected = expected + strength * up.double() @ down.double()
+        moved = moved + abs(strength) * up.abs().double() @ down.abs().double()
+
+    got = weight_of(weights, changed, LINEAR + ".weight")
+
+    # Half a unit in the last of bfloat16's 8 bits for the sum, and as much for each factor of what was added.
+    assert got.dtype is torch.bfloat16
+    assert bool(((got.double() - expected).abs() <= 2**-8 * expected.abs() + 2**-7 * moved).all())
+    nearest = expected.to(torch.bfloat16)
+    assert float((got == nearest).double().mean()) > 0.9
+
+
+def test_what_was_taken_off_last_is_put_on_as_it_was(tmp_path: Path, model: Model) -> None:
+    weights = Weights("cpu", "fp32")
+    up, down = pair(32, 32)
+    path = write(tmp_path, {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down})
+    changed = applied(path, model)
+
+    def place(handle: Model) -> int:
+        with weights.network(handle) as network:
+            return network.module.get_parameter(LINEAR + ".weight").data_ptr()
+
+    first, plain = place(changed), place(model)
+    assert weights.spare_bytes == up.shape[0] * down.shape[1] * 4
+
+    assert [place(changed), place(model), place(changed)] == [first, plain, first]
+    assert weights.spare_bytes == 0
+
+
+def test_nothing_is_kept_where_there_is_no_room(tmp_path: Path, model: Model) -> None:
+    weights = Weights("cpu", "fp32", budget=1)
+    up, down = pair(32, 32)
+    path = write(tmp_path, {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down})
+
+    for handle in (applied(path, model), model, applied(path, model, 0.5), applied(path, model)):
+        state(weights, handle)
+        assert weights.spare_bytes == 0
+
+
 def test_a_strength_of_zero_gives_the_same_handle(tmp_path: Path, model: Model) -> None:
     up, down = pair(32, 32)
     path = write(tmp_path, {kohya(LINEAR) + ".lora_up.weight": up, kohya(LINEAR) + ".lora_down.weight": down})
