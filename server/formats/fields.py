@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from server.formats.brought import brought_by
 from server.formats.document import Item
 from server.formats.legacy import current_input, current_value
 from server.formats.shapes import InputShape, NodeShape
@@ -51,12 +52,13 @@ def _fields_in_order(item: Item, shape: NodeShape | None) -> tuple[InputShape, .
         return listed
     widgets = shape.widgets
     names = {w.name for w in widgets}
-    if listed and any("." in name for name in names):
-        # A choice brings fields of its own, `choice.field`: only those of what was chosen are in the file.
-        known = {w.name: w for w in widgets}
-        return tuple(known.get(each.name, each) for each in listed)
+    if any("." in name for name in names) and isinstance(item.values, list):
+        return _with_brought(item.type, item.values, listed, widgets)
     # Files since 2025 list every field of a node: more of them, or others, than the type has means another version.
-    if any(current_input(item.type, each.name) not in names for each in listed) and len(listed) >= len(widgets):
+    others = tuple(each for each in listed if current_input(item.type, each.name) not in names)
+    if others and len(listed) >= len(widgets):
+        if len(listed) < _counted(item.values) == len(widgets) + len(others):
+            return (*widgets, *others)  # a list that leaves out fields that stayed as they were
         known = {w.name: w for w in widgets}
         return tuple(known.get(each.name, each) for each in listed)
     forced = tuple(i for i in shape.inputs if i.plain)
@@ -65,6 +67,30 @@ def _fields_in_order(item: Item, shape: NodeShape | None) -> tuple[InputShape, .
     if shape.pack is not None and len(item.values) not in (len(widgets), _slots(widgets)):
         return listed  # packs add fields in the middle: what another version meant by a place is not known
     return widgets
+
+
+def _with_brought(
+    node_type: str, values: Sequence[Any], listed: tuple[InputShape, ...], widgets: tuple[InputShape, ...]
+) -> tuple[InputShape, ...]:
+    """The fields of a node whose choice brings fields of its own, `choice.field`: a file has those of what was chosen.
+
+    They follow the choice. A file that lists every field that it has a value for says it itself.
+    """
+    known = {w.name: w for w in widgets}
+    if len(listed) >= len(values):
+        return tuple(known.get(each.name, each) for each in listed)
+    found: list[InputShape] = []
+    for each in widgets:
+        if "." not in each.name:
+            chosen = values[len(found)] if len(found) < len(values) else None
+            brought = brought_by(node_type, each.name, chosen)
+            found += [each, *(known[name] for name in brought if name in known)]
+    return tuple(found)
+
+
+def _counted(values: Sequence[Any]) -> int:
+    """How many values there are but for those that say what becomes of a number after each run."""
+    return sum(not (isinstance(value, str) and value in CONTROLS) for value in values)
 
 
 def _slots(fields: Sequence[InputShape]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from nodes.define import MISSING
+from server.formats.brought import is_brought
 from server.formats.prompt import Prompt, is_link
 from server.formats.shapes import InputShape, NodeShape, Shapes, compatible
 from server.formats.texts import escaped
@@ -86,11 +87,10 @@ class _Drawing:
         node = self._nodes.get(name)
         if node is None or not 0 <= slot < 1000:
             return None
-        while len(node.outputs) <= slot and (node.shape is None or len(node.outputs) < 1):
+        known = len(node.shape.outputs) if node.shape else 0
+        while len(node.outputs) <= slot:  # a later version of a known node may have more than we know
             node.outputs.append({"name": f"output {len(node.outputs)}", "type": "*", "links": []})
-        if slot >= len(node.outputs):
-            return None
-        if node.shape is None and node.outputs[slot]["type"] == "*":
+        if slot >= known and node.outputs[slot]["type"] == "*":
             node.outputs[slot].update(type=wanted, name=wanted)
         return node.outputs[slot]
 
@@ -98,6 +98,8 @@ class _Drawing:
         left = dict(given)
         for each in node.shape.inputs if node.shape else ():
             grown = [n for n in left if n.startswith(each.name + ".")] if not each.widget else []
+            if each.name not in left and is_brought(node.type, each.name):
+                continue  # another choice brings it
             for name in grown or [each.name]:
                 self._draw_input(node, name, each, left.pop(name, MISSING))
         for name, value in left.items():

@@ -7,6 +7,9 @@ from typing import Any
 
 _TYPES: Mapping[str, str] = {"T2IAdapterLoader": "ControlNetLoader"}
 _INPUTS: Mapping[tuple[str, str], str] = {("ControlNetLoader", "t2i_adapter_name"): "control_net_name"}
+_GROWING: Mapping[str, str] = {"BatchImagesNode": "image", "BatchLatentsNode": "latent", "BatchMasksNode": "mask"}
+"""Nodes with an input that grows: ComfyUI numbers its sockets behind this word, `images.image0`."""
+
 _SAMPLER_PREFIX = "sample_"
 
 
@@ -18,6 +21,10 @@ def current_type(node_type: str) -> str:
 
 def current_input(node_type: str, name: str) -> str:
     """The name by which an input of a (current) node type goes today."""
+    if node_type in _GROWING:
+        stem, _, place = name.partition(".")
+        number = place.removeprefix(_GROWING[node_type])
+        return f"{stem}.{number}" if number.isdecimal() else name
     return _INPUTS.get((node_type, name), name)
 
 

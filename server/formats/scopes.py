@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from server.formats.document import Document, Item, Sheet
+from server.formats.document import INSIDE_INPUT, Document, Item, Sheet, Wire
 from server.formats.errors import FormatError, shown
 from server.formats.fields import own_fields, zip_fields
 from server.formats.groups import group_fields, group_name, group_sheet
@@ -99,7 +99,7 @@ def instance_fields(
         return {name: value for name, value in item.values.items() if value is not None}, inner
     proxies: object = item.properties.get("proxyWidgets")
     if not isinstance(proxies, list):
-        fields = fields if fields is not None else own_fields(item) or _plain_inputs(sheet)
+        fields = fields if fields is not None else _instance_order(item, sheet)
         return {k: v for k, v in zip_fields(item.values, fields).items() if v is not None}, inner
     for proxy, value in zip(cast("list[Any]", proxies), item.values, strict=False):
         if value is None or not isinstance(proxy, list) or len(cast("list[Any]", proxy)) < 2:
@@ -112,6 +112,25 @@ def instance_fields(
     return given, inner
 
 
-def _plain_inputs(sheet: Sheet) -> tuple[InputShape, ...]:
-    shapes = (InputShape(port.name, port.type, widget=True) for port in sheet.inputs)
-    return tuple(shape for shape in shapes if shape.plain)
+def _instance_order(item: Item, sheet: Sheet) -> tuple[InputShape, ...]:
+    """Whose an instance's values are: its own list of fields says it if it is whole, else the subgraph's inputs do."""
+    own = own_fields(item)
+    behind = _inputs_with_fields(sheet)
+    return own if len(own) in (len(item.values), len(behind)) or len(own) > len(behind) else behind
+
+
+def _inputs_with_fields(sheet: Sheet) -> tuple[InputShape, ...]:
+    """The inputs of a subgraph that feed a field; where no field is known, those of a type that one could edit."""
+    fed = {
+        wire.origin_slot
+        for wire in sheet.wires.values()
+        if wire.origin == INSIDE_INPUT and _feeds_field(wire, sheet.items.get(wire.target))
+    }
+    shapes = [InputShape(port.name, port.type, widget=True) for port in sheet.inputs]
+    found = tuple(shape for place, shape in enumerate(shapes) if place in fed)
+    return found or tuple(shape for shape in shapes if shape.plain)
+
+
+def _feeds_field(wire: Wire, item: Item | None) -> bool:
+    inputs = item.inputs if item is not None else ()
+    return 0 <= wire.target_slot < len(inputs) and inputs[wire.target_slot].widget is not None

@@ -32,7 +32,7 @@ def is_script(text: str) -> bool:
 
 def function_name(node_type: str) -> str:
     """What a node type's function is called: `CLIPTextEncode` is clip_text_encode, `KSampler` is ksampler."""
-    words = re.sub(r"[^0-9A-Za-z]+", "_", node_type)
+    words = re.sub(r"[^0-9A-Za-z]+", "_", node_type.replace("+", " plus "))
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", words)
     name = re.sub(r"_+", "_", words).strip("_").lower()
     return f"{name}_" if keyword.iskeyword(name) else f"n_{name}" if not name[:1].isalpha() else name
@@ -51,7 +51,7 @@ def functions_of(shapes: Shapes) -> dict[str, str]:
 
 
 def to_script(graph: Graph, shapes: Shapes, title: str = "") -> str:
-    """The script that builds this graph, and runs it when it is run. Raises FormatError when it has a cycle."""
+    """The script that builds this graph, and runs it when it is run. Raises FormatError for a cycle, or no nodes."""
     return _Writer(graph, shapes).script(title)
 
 
@@ -79,6 +79,8 @@ class _Writer:
 
     def script(self, title: str) -> str:
         body = [self._call(placed) for placed in in_order(self._graph)]
+        if not body:
+            raise FormatError("No node of this workflow runs: there is nothing to write a script of.")
         names = ", ".join(sorted(self._used))
         imports = f"{_MARK}{names}" if len(_MARK + names) <= _WIDTH else f"{_MARK}(\n{_listed(sorted(self._used))})"
         ends = [self._names[placed.id][0] for placed in self._ends()]

@@ -115,14 +115,19 @@ class Shapes:
 
 def shape_of(definition: NodeDef) -> NodeShape:
     """The shape of one of our nodes."""
-    ordered = sorted(definition.inputs, key=lambda i: i.optional)
     return NodeShape(
         definition.id,
         definition.title,
-        tuple(_input_shape(i) for i in ordered),
+        tuple(_input_shape(i) for i in _in_file_order(definition.inputs)),
         tuple((o.name, o.type) for o in definition.outputs),
         definition.terminal,
     )
+
+
+def _in_file_order(inputs: Sequence[Input]) -> list[Input]:
+    """Required inputs before optional ones, and what a choice brings, `choice.field`, right after the choice."""
+    place = {each.name: (each.optional, number) for number, each in enumerate(inputs)}
+    return sorted(inputs, key=lambda each: (*place.get(each.name.split(".", 1)[0], place[each.name]), place[each.name]))
 
 
 def _input_shape(each: Input) -> InputShape:

@@ -90,6 +90,22 @@ def test_laid_out_prompt_converts_back(seed: int, shapes: Shapes) -> None:
     assert sentences(before, after) == []
 
 
+def test_laid_out_prompt_keeps_links_from_outputs_that_are_not_known(shapes: Shapes) -> None:
+    prompt = {
+        "1": {"class_type": "PreviewImage", "inputs": {}},
+        "2": {"class_type": "Unheard Of", "inputs": {"image": ["1", 3]}},
+    }
+    opened = to_prompt(to_document(prompt, shapes), shapes)
+    assert opened["2"]["inputs"] == {"image": ["1", 3]}
+
+
+def test_laid_out_choice_has_the_fields_that_it_brings(shapes: Shapes) -> None:
+    inputs = {"resize_type": "scale width", "resize_type.width": 64, "scale_method": "area"}
+    document = to_document({"1": {"class_type": "ResizeImageMaskNode", "inputs": inputs}}, shapes)
+    assert document["nodes"][0]["widgets_values"] == ["scale width", 64, "area"]
+    assert to_prompt(document, shapes)["1"]["inputs"] == inputs
+
+
 def test_laid_out_nodes_stand_apart_and_after_what_feeds_them(shapes: Shapes) -> None:
     document = to_document(prompt(shapes), shapes, title="Seven")
     boxes = {n["id"]: (*n["pos"], *n["size"]) for n in document["nodes"]}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from server.formats import FormatError, Shapes, to_prompt
+from server.engine.graph import Link
+from server.formats import FormatError, Shapes, read_prompt, to_prompt
 from tests.formats.documents import LOADER, Json, item, sheet, socket, subgraph, text_to_image
 
 NOW = datetime(2026, 3, 4, 5, 6, 7)
@@ -138,6 +139,25 @@ def test_fields_that_a_choice_brings_are_those_of_the_choice(
     assert convert(sheet([node], []), shapes)["1"] == {
         "resize_type": way,
         **dict(zip(brought, values, strict=True)),
+        "scale_method": "lanczos",
+    }
+
+
+def test_list_that_leaves_out_fields_adds_to_those_that_are_known(shapes: Shapes) -> None:
+    ins = [("model", "MODEL", None), ("sampling", "COMBO", None, "sampling")]
+    node = item(1, "ModelSamplingAuraFlow", [1.5, "flow"], ins=ins, outs=("MODEL",))
+    assert convert(sheet([node], []), shapes)["1"] == {"shift": 1.5, "sampling": "flow"}
+
+
+@pytest.mark.parametrize("listed", [(), ("resize_type.width",)], ids=["none listed", "one listed"])
+def test_choice_says_which_fields_follow_it(listed: tuple[str, ...], shapes: Shapes) -> None:
+    ins = [("input", "IMAGE,MASK", None), *((name, "INT", None, name) for name in listed)]
+    node = item(1, "ResizeImageMaskNode", ["scale dimensions", 64, 32, "center", "lanczos"], ins=ins)
+    assert convert(sheet([node], []), shapes)["1"] == {
+        "resize_type": "scale dimensions",
+        "resize_type.width": 64,
+        "resize_type.height": 32,
+        "resize_type.crop": "center",
         "scale_method": "lanczos",
     }
 
@@ -311,6 +331,31 @@ def test_outputs_of_a_subgraph_are_those_of_its_nodes(shapes: Shapes) -> None:
     assert inputs["9"] == {"conditioning": ["2:2", 0]}
 
 
+def test_instance_that_lists_one_of_its_fields_has_the_values_of_all(shapes: Shapes) -> None:
+    loaders = [
+        item(1, "CLIPTextEncode", ["x"], ins=[("text", "STRING", 1, "text"), ("clip", "CLIP", 2)]),
+        item(2, "LoraLoader", ["y", 1, 1], ins=[("strength_model", "FLOAT", 3, "strength_model")]),
+        item(3, "PreviewAny", [], ins=[("source", "*", 4)]),
+    ]
+    definition = subgraph(
+        "styled",
+        loaders,
+        [
+            (1, -10, 0, 1, 0, "STRING"),
+            (2, -10, 1, 1, 1, "CLIP"),
+            (3, -10, 2, 2, 0, "FLOAT"),
+            (4, -10, 3, 3, 0, "STRING"),
+        ],
+        ins=[("text", "STRING"), ("clip", "CLIP"), ("strength", "FLOAT"), ("shown", "STRING")],
+    )
+    ins = [("clip", "CLIP", None), ("strength", "FLOAT", None, "strength")]
+    document = sheet([item(9, "styled", ["a cat", 0.5], ins=ins)], [], definitions={"subgraphs": [definition]})
+    inputs = convert(document, shapes)
+    assert inputs["9:1"] == {"text": "a cat"}
+    assert inputs["9:2"] == {"lora_name": "y", "strength_model": 0.5, "strength_clip": 1}
+    assert inputs["9:3"] == {}
+
+
 @pytest.mark.parametrize("mode", [2, 4], ids=["muted", "bypassed"])
 def test_inner_nodes_of_a_switched_off_instance_do_not_run(mode: int, shapes: Shapes) -> None:
     assert set(convert(with_instances(instance(2, 1, ["one"], mode=mode)), shapes)) == {"1"}
@@ -404,6 +449,13 @@ def test_old_names_become_todays(shapes: Shapes) -> None:
         ("ConditioningAverage", {"conditioning_to_strength": 0.25}),
         ("ControlNetLoader", {"control_net_name": "depth.pth"}),
     ]
+
+
+def test_growing_inputs_are_numbered_as_we_do() -> None:
+    """ComfyUI calls them `images.image0`."""
+    images = {f"images.image{n}": [str(n), 0] for n in range(2)}
+    graph = read_prompt({"5": {"class_type": "BatchImagesNode", "inputs": images}})
+    assert graph["5"].inputs == {"images.0": Link("0", 0), "images.1": Link("1", 0)}
 
 
 def test_dynamic_prompt_picks_one_and_drops_comments(shapes: Shapes) -> None:

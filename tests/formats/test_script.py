@@ -96,6 +96,7 @@ def test_names_that_are_no_python_are_kept(shapes: Shapes) -> None:
         ("unCLIPConditioning", "un_clip_conditioning"),
         ("FreeU_V2", "free_u_v2"),
         ("Not", "not_"),
+        ("ImageResize+", "image_resize_plus"),
     ],
 )
 def test_functions_are_called_as_types(node_type: str, name: str) -> None:
@@ -120,6 +121,11 @@ def test_every_node_of_ours_has_a_function(registry: Registry, shapes: Shapes) -
 def test_script_that_does_more_is_refused(line: str, message: str, shapes: Shapes) -> None:
     with pytest.raises(FormatError, match=message):
         from_script(f"from sfumato.nodes import node\n{line}", shapes)
+
+
+def test_nothing_that_runs_is_no_script(shapes: Shapes) -> None:
+    with pytest.raises(FormatError, match="No node of this workflow runs"):
+        to_script(read_prompt({}), shapes)
 
 
 def test_cycle_is_no_script(shapes: Shapes) -> None:

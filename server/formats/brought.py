@@ -1,0 +1,31 @@
+"""Fields that a choice brings: a node has them only while that is chosen, and files hold them right after the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_BROUGHT: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
+    ("ResizeImageMaskNode", "resize_type"): {
+        "scale dimensions": ("width", "height", "crop"),
+        "scale by multiplier": ("multiplier",),
+        "scale longer dimension": ("longer_size",),
+        "scale shorter dimension": ("shorter_size",),
+        "scale width": ("width",),
+        "scale height": ("height",),
+        "scale total pixels": ("megapixels",),
+        "match size": ("crop",),
+    },
+}
+
+
+def brought_by(node_type: str, name: str, chosen: Any) -> tuple[str, ...]:
+    """The names of the fields, `choice.field`, that a node has while `chosen` is the value of its field `name`."""
+    brought = _BROUGHT.get((node_type, name), {}).get(chosen, ()) if isinstance(chosen, str) else ()
+    return tuple(f"{name}.{each}" for each in brought)
+
+
+def is_brought(node_type: str, name: str) -> bool:
+    """Whether a node has this field only while something is chosen."""
+    choice, dot, field = name.partition(".")
+    return bool(dot) and any(field in each for each in _BROUGHT.get((node_type, choice), {}).values())
