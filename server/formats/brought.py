@@ -1,4 +1,4 @@
-"""Fields that a choice brings: a node has them only while that is chosen, and files hold them right after the choice."""
+"""Fields that a choice brings: a node has them only while that is chosen; files hold them right after the choice."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from server.formats.brought import brought_by
+from server.formats.brought import brought_by, is_brought
 from server.formats.document import Item
 from server.formats.legacy import current_input, current_value
 from server.formats.shapes import InputShape, NodeShape
@@ -24,7 +24,7 @@ def fields_of(item: Item, shape: NodeShape | None) -> dict[str, Any]:
         wanted = {i.name for i in shape.widgets} if shape else None
         named = {name: v for name, v in item.values.items() if wanted is None or name in wanted}
     else:
-        named = _zipped(item.values, _fields_in_order(item, shape))
+        named = _zipped(item.values, _fields_in_order(item, item.values, shape))
     return {
         current_input(item.type, name): current_value(name, value)
         for name, value in named.items()
@@ -46,25 +46,25 @@ def zip_fields(values: Sequence[Any], fields: Iterable[InputShape]) -> dict[str,
     return _zipped(values, tuple(fields))
 
 
-def _fields_in_order(item: Item, shape: NodeShape | None) -> tuple[InputShape, ...]:
+def _fields_in_order(item: Item, values: Sequence[Any], shape: NodeShape | None) -> tuple[InputShape, ...]:
     listed = own_fields(item)
     if shape is None:
         return listed
     widgets = shape.widgets
     names = {w.name for w in widgets}
-    if any("." in name for name in names) and isinstance(item.values, list):
-        return _with_brought(item.type, item.values, listed, widgets)
+    if any(is_brought(item.type, name) for name in names):
+        return _with_brought(item.type, values, listed, widgets)
     # Files since 2025 list every field of a node: more of them, or others, than the type has means another version.
     others = tuple(each for each in listed if current_input(item.type, each.name) not in names)
     if others and len(listed) >= len(widgets):
-        if len(listed) < _counted(item.values) == len(widgets) + len(others):
+        if len(listed) < _counted(values) == len(widgets) + len(others):
             return (*widgets, *others)  # a list that leaves out fields that stayed as they were
         known = {w.name: w for w in widgets}
         return tuple(known.get(each.name, each) for each in listed)
     forced = tuple(i for i in shape.inputs if i.plain)
-    if len(forced) > len(widgets) and _slots(forced) == len(item.values) != _slots(widgets):
+    if len(forced) > len(widgets) and _slots(forced) == len(values) != _slots(widgets):
         return forced  # files of before 2025 kept a place for fields that are always sockets
-    if shape.pack is not None and len(item.values) not in (len(widgets), _slots(widgets)):
+    if shape.pack is not None and len(values) not in (len(widgets), _slots(widgets)):
         return listed  # packs add fields in the middle: what another version meant by a place is not known
     return widgets
 
@@ -81,7 +81,7 @@ def _with_brought(
         return tuple(known.get(each.name, each) for each in listed)
     found: list[InputShape] = []
     for each in widgets:
-        if "." not in each.name:
+        if not is_brought(node_type, each.name):
             chosen = values[len(found)] if len(found) < len(values) else None
             brought = brought_by(node_type, each.name, chosen)
             found += [each, *(known[name] for name in brought if name in known)]

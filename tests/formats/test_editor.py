@@ -162,6 +162,12 @@ def test_choice_says_which_fields_follow_it(listed: tuple[str, ...], shapes: Sha
     }
 
 
+def test_fields_with_a_dot_in_their_name_are_like_others(shapes: Shapes) -> None:
+    names = [each.name for each in getattr(shapes.get("ModelMergeSD1"), "widgets", ())]
+    node = item(1, "ModelMergeSD1", [n / 64 for n in range(len(names))], ins=[("model1", "MODEL", None)])
+    assert convert(sheet([node], []), shapes)["1"] == {name: n / 64 for n, name in enumerate(names)}
+
+
 def test_list_value_is_marked_so_that_it_is_no_link(shapes: Shapes) -> None:
     node = item(1, "Points", [["2", 0]], ins=[("points", "*", None, "points")])
     assert convert(sheet([node], []), shapes)["1"] == {"points": {"__value__": ["2", 0]}}
