@@ -38,6 +38,17 @@ def drag(editor: Page, start: tuple[float, float], end: tuple[float, float]) -> 
     editor.mouse.up()
 
 
+def settled(editor: Page) -> None:
+    """Returns when what was opened is in view, and what is measured now stays true."""
+    editor.evaluate(
+        """() => new Promise((done) => {
+            let frames = 4;
+            const next = () => (frames-- ? requestAnimationFrame(next) : done());
+            next();
+        })"""
+    )
+
+
 def add_node(editor: Page, name: str, at: tuple[float, float]) -> None:
     editor.mouse.dblclick(*at)
     search = editor.get_by_role("combobox", name="Search for a node")

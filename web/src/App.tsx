@@ -3,6 +3,7 @@ import { Tooltip } from "radix-ui";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { Canvas } from "./canvas/Canvas";
 import { useKeyboard } from "./keyboard";
+import { Ask } from "./panels/Ask";
 import { Breadcrumb } from "./panels/Breadcrumb";
 import { CanvasMenu } from "./panels/CanvasMenu";
 import { ConnectByName } from "./panels/ConnectByName";
@@ -86,6 +87,7 @@ export function App() {
         <SaveAs />
         <Settings />
         <Trace />
+        <Ask />
         <Suspense>
           {palette && <Palette />}
           {shortcuts && <Shortcuts />}

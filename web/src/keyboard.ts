@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 import { boxOf } from "./model/edits";
-
+import { hiddenIn } from "./model/frames";
 import { abandonGesture, activeTab, currentGraph } from "./store/docs";
 import { useExec } from "./store/exec";
 import { goToNode } from "./store/focus";
@@ -63,7 +63,7 @@ function leave(target: HTMLElement): void {
     return;
   }
   select([]);
-  useUi.setState({ search: undefined, tapped: undefined });
+  useUi.setState({ search: undefined });
 }
 
 const DIRECTIONS: Readonly<Record<string, readonly [number, number]>> = {
@@ -118,8 +118,9 @@ function nearest(from: string | undefined, [x, y]: readonly [number, number]): s
   const here = middle(start.id);
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
+  const hidden = hiddenIn(around.graph).nodes;
   for (const id of around.graph.nodes.keys()) {
-    if (id === start.id) continue;
+    if (id === start.id || hidden.has(id)) continue;
     const there = middle(id);
     const along = (there.x - here.x) * x + (there.y - here.y) * y;
     const aside = Math.abs((there.x - here.x) * y) + Math.abs((there.y - here.y) * x);

@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { clipText, pasteText } from "./store/clipboard";
+import { clipText, noteCopied, pasteText } from "./store/clipboard";
 import { command } from "./store/commands";
 import { openFile } from "./store/files";
 import { report } from "./store/ui";
@@ -14,6 +14,7 @@ export function usePaste(): void {
       if (typing(event.target) || window.getSelection()?.toString()) return;
       const text = clipText();
       if (!text) return;
+      noteCopied(text);
       event.clipboardData?.setData("text/plain", text);
       event.clipboardData?.setData("application/json", text);
       event.preventDefault();

@@ -14,25 +14,17 @@ import {
 import { useEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { type NodeId, withSubgraph } from "../model/document";
-import {
-  addNode,
-  addReroute,
-  editFrame,
-  extractNodes,
-  insertSockets,
-  moveNodes,
-  nodesIn,
-  type Point,
-} from "../model/edits";
+import { addNode, addReroute, editFrame, extractNodes, insertSockets, moveNodes, type Point } from "../model/edits";
+import { contentOf } from "../model/frames";
 import { makeShake } from "../model/guides";
-import { HEADER } from "../model/layout";
+import { HEADER, inputHandle, outputHandle } from "../model/layout";
 import { moveDots } from "../model/reroutes";
 import { placedNode } from "../model/shape";
 import { socketColour } from "../model/types";
 import { activeTab, currentGraph, docOf, edit, editDuring, endGesture, graphIdOf, useDocs } from "../store/docs";
 import { runOf, useExec } from "../store/exec";
 import { loadResult, openFile } from "../store/files";
-import { fitView, holdFlow, notePointer, placeAt } from "../store/focus";
+import { fitView, holdFlow, notePointer, placeAt, theFlow } from "../store/focus";
 import { useLibrary } from "../store/library";
 import { type Linking, useUi } from "../store/ui";
 import { alignDrag, beginAligning, endAligning } from "./aligning";
@@ -55,6 +47,7 @@ import { Hints } from "./Hints";
 import { hintAt } from "./hints";
 import { LinkView, linkPath } from "./Link";
 import { type Level, LevelContext, levelAt } from "./lod";
+import { beginLongPress } from "./longPress";
 import { Minimap } from "./Minimap";
 import { beginMarquee, withMarquee } from "./marquee";
 import { NodeCard } from "./NodeCard";
@@ -116,9 +109,13 @@ export function Canvas() {
         notePointer({ x: event.clientX, y: event.clientY });
         if (event.altKey !== free) useUi.setState({ free: event.altKey });
         if (linking) hintAt(event.target as Element);
+        drag.over({ x: event.clientX, y: event.clientY });
       }}
       onPointerOver={(event) => hintAt(event.target as Element)}
-      onPointerDownCapture={beginMarquee}
+      onPointerDownCapture={(event) => {
+        beginMarquee(event);
+        beginLongPress(event);
+      }}
       onDoubleClick={(event) => {
         if (!(event.target as Element).classList.contains("react-flow__pane")) return;
         const screen = { x: event.clientX, y: event.clientY };
@@ -291,7 +288,8 @@ function applyChanges(changes: readonly NodeChange<AnyNode>[]): void {
     let next = moveNodes(doc, at, places);
     next = moveEnds(next, at, places);
     if (dots.size) next = moveDots(next, at, dots);
-    for (const [id, point] of frames) next = moveFrame(next, at, id, point, new Set(places.keys()));
+    const moved = { nodes: new Set(places.keys()), frames: new Set(frames.keys()) };
+    for (const [id, point] of frames) next = moveFrame(next, at, id, point, moved);
     return next;
   });
   if (!dragging) endGesture();
@@ -311,21 +309,32 @@ function moveEnds(doc: Doc, at: string, places: ReadonlyMap<NodeId, Point>): Doc
 }
 
 /** What was in each frame when its drag began: nodes on the way must not be picked up. */
-const carried = new Map<number, readonly NodeId[]>();
+const carried = new Map<number, ReturnType<typeof contentOf>>();
 
-function moveFrame(doc: Doc, at: string, id: number, to: Point, moved: ReadonlySet<NodeId>): Doc {
+interface Moved {
+  readonly nodes: ReadonlySet<NodeId>;
+  readonly frames: ReadonlySet<number>;
+}
+
+function moveFrame(doc: Doc, at: string, id: number, to: Point, moved: Moved): Doc {
   const around = currentGraph();
-  const frame = around.graph.frames.get(id);
+  const { graph } = around;
+  const frame = graph.frames.get(id);
   if (!frame) return doc;
-  const inside = carried.get(id) ?? nodesIn(frame, around);
+  const inside = carried.get(id) ?? contentOf(frame, around);
   carried.set(id, inside);
   const [dx, dy] = [to.x - frame.x, to.y - frame.y];
   const places = new Map<NodeId, Point>();
-  for (const node of inside) {
-    const known = around.graph.nodes.get(node);
-    if (known && !moved.has(node)) places.set(node, { x: known.x + dx, y: known.y + dy });
+  for (const node of inside.nodes) {
+    const known = graph.nodes.get(node);
+    if (known && !moved.nodes.has(node)) places.set(node, { x: known.x + dx, y: known.y + dy });
   }
-  return editFrame(moveNodes(doc, at, places), at, id, to);
+  let next = moveNodes(doc, at, places);
+  for (const one of inside.frames) {
+    const known = graph.frames.get(one);
+    if (known && !moved.frames.has(one)) next = editFrame(next, at, one, { x: known.x + dx, y: known.y + dy });
+  }
+  return editFrame(next, at, id, to);
 }
 
 function selectNodes(changes: readonly NodeChange<AnyNode>[]): void {
@@ -370,13 +379,10 @@ function isValid(connection: Connection | LinkEdge): boolean {
 
 /** Dragging a lone node over a link offers to put it in. */
 function makeNodeDrag() {
-  let over: number | undefined;
   let shaken = makeShake();
-  const mark = (id: number | undefined) => {
-    if (over === id) return;
-    document.querySelector(".react-flow__edge.inserting")?.classList.remove("inserting");
-    over = id;
-    if (id !== undefined) document.querySelector(`.react-flow__edge[data-id="l:${id}"]`)?.classList.add("inserting");
+  let lone: string | undefined;
+  const mark = (inserting: ReturnType<typeof insertingAt>) => {
+    if (inserting || useUi.getState().inserting) useUi.setState({ inserting });
   };
   return {
     start: (_event: unknown, node?: AnyNode | readonly AnyNode[], list?: readonly AnyNode[]) => {
@@ -387,17 +393,24 @@ function makeNodeDrag() {
       shaken = makeShake();
     },
     move: (event: MouseEvent | TouchEvent | React.MouseEvent, node: AnyNode, list: readonly AnyNode[]) => {
-      if (list.length !== 1 || isFrameId(node.id) || !("clientX" in event)) return;
+      lone = list.length === 1 && node.type === "card" ? node.id : undefined;
+      if (lone === undefined || !("clientX" in event)) return;
       if (shaken(event.clientX, event.timeStamp)) takeOut(node.id);
-      mark(linkUnder({ x: event.clientX, y: event.clientY }, node.id));
+      mark(insertingAt({ x: event.clientX, y: event.clientY }, node));
+    },
+    /** The pointer moves more often than a node that goes from line to line of the grid. */
+    over: (point: Point) => {
+      const node = lone === undefined ? undefined : theFlow()?.getNode(lone);
+      if (node) mark(insertingAt(point, node as AnyNode));
     },
     stop: (_event: unknown, node?: unknown) => {
+      lone = undefined;
       endGesture();
       endAligning();
       carried.clear();
-      const id = over;
+      const { inserting } = useUi.getState();
       mark(undefined);
-      if (id !== undefined && node) insertInto((node as AnyNode).id, id);
+      if (inserting && node) insertInto((node as AnyNode).id, inserting.link);
     },
   };
 }
@@ -407,13 +420,20 @@ function takeOut(id: NodeId): void {
   editDuring("move", "shake out", (doc, at) => extractNodes(doc, at, [id]));
 }
 
-function linkUnder(point: Point, node: NodeId): number | undefined {
-  const around = currentGraph();
+/** The link under the pointer that takes the node, with the sockets that it would be led through. */
+function insertingAt(point: Point, node: AnyNode) {
   const hit = document.elementsFromPoint(point.x, point.y).find((element) => element.closest(".react-flow__edge"));
   const id = hit?.closest(".react-flow__edge")?.getAttribute("data-id");
-  if (!id) return undefined;
-  const number = Number(id.slice(2));
-  return insertSockets(around, node, number) ? number : undefined;
+  if (!id || node.type !== "card") return undefined;
+  const link = Number(id.slice(2));
+  const sockets = insertSockets(currentGraph(), node.id, link);
+  const socketAt = (handle: string) => {
+    const found = node.data.layout.handles.find((one) => one.id === handle);
+    return found && { x: node.position.x + found.x, y: node.position.y + found.y };
+  };
+  const into = sockets && socketAt(inputHandle(sockets.input));
+  const out = sockets && socketAt(outputHandle(sockets.output));
+  return into && out ? { link, into, out } : undefined;
 }
 
 function makeLinkDrag() {

@@ -52,10 +52,19 @@ export const LinkView = memo(function LinkView({
     const tab = activeTab();
     return data !== undefined && state.runs[tab.id]?.nodes[[...tab.view, data.link.to].join(":")]?.state === "running";
   });
+  const inserting = useUi((state) => (state.inserting?.link === data?.link.id ? state.inserting : undefined));
   const [hovered, setHovered] = useState(false);
   if (!data) return null;
-  const path = pathThrough({ sourceX, sourceY, targetX, targetY }, data.via, straight);
-  const names = ["link", selected && "selected", data.off && "off", data.bypassed && "bypassed", flowing && "flowing"];
+  const ends = { sourceX, sourceY, targetX, targetY };
+  const path = inserting ? pathAround(ends, inserting, straight) : pathThrough(ends, data.via, straight);
+  const names = [
+    "link",
+    selected && "selected",
+    data.off && "off",
+    data.bypassed && "bypassed",
+    flowing && "flowing",
+    inserting && "inserting",
+  ];
   return (
     <g
       className={names.filter(Boolean).join(" ")}
@@ -66,10 +75,18 @@ export const LinkView = memo(function LinkView({
       <title>{data.title}</title>
       <path className="link-casing" d={path} />
       <BaseEdge id={id} path={path} interactionWidth={18} />
-      {hovered && <Cut at={middleOf({ sourceX, sourceY, targetX, targetY }, data.via)} link={data.link.id} />}
+      {hovered && !inserting && <Cut at={middleOf(ends, data.via)} link={data.link.id} />}
     </g>
   );
 });
+
+const GAP = 8;
+
+/** The link as it would be led into the dragged node and out of it, with a gap at each side. */
+function pathAround(ends: Ends, { into, out }: { into: Point; out: Point }, straight: boolean): string {
+  const before = linkPath({ ...ends, targetX: into.x - GAP, targetY: into.y }, straight);
+  return `${before} ${linkPath({ ...ends, sourceX: out.x + GAP, sourceY: out.y }, straight)}`;
+}
 
 /** Halfway along the middle part of the link. */
 function middleOf(ends: Ends, via: readonly Point[]): Point {

@@ -1,8 +1,10 @@
 import { type NodeProps, NodeResizeControl } from "@xyflow/react";
-import { AlertTriangle, ChevronRight, Layers, Replace, Zap } from "lucide-react";
+import { AlertTriangle, ChevronRight, Layers, Replace, TriangleAlert, Zap } from "lucide-react";
 import { type MouseEvent, memo, useContext, useMemo } from "react";
+import { BYPASS } from "../model/document";
 import { renameNode, resizeNode } from "../model/edits";
-import { MIN_WIDTH, type Row } from "../model/layout";
+import { inputHandle, MIN_WIDTH, outputHandle, type Row } from "../model/layout";
+import { bypassInput } from "../model/prompt";
 import { isNote, titleOf } from "../model/shape";
 import { substitutes } from "../model/substitute";
 import { socketColour } from "../model/types";
@@ -37,6 +39,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
     node.mode === 2 && "muted",
     node.mode === 4 && "bypassed",
     node.collapsed && "collapsed",
+    data.warnings.length > 0 && "warned",
     run?.state,
   ];
   const style = {
@@ -51,6 +54,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
       {shape.kind !== "reroute" && !far && <Head id={id} data={data} run={run} />}
       {!far && !node.collapsed && <Body data={data} run={run} id={id} />}
       {far && shape.kind !== "reroute" && <Far data={data} titled={level === "far"} />}
+      {level === "near" && node.mode === BYPASS && shape.kind !== "reroute" && <PassThrough data={data} />}
       {level === "near" && <Sockets data={data} />}
       {level === "far" && <FarSockets data={data} />}
       {selected && !node.collapsed && shape.kind !== "reroute" && shape.kind !== "ends" && !far && (
@@ -91,6 +95,11 @@ function Head({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) 
         />
       ) : (
         <h3 title={shape.description || undefined}>{titleOf(node, shape)}</h3>
+      )}
+      {data.warnings.length > 0 && (
+        <span className="warning" role="img" title={data.warnings.join("\n")} aria-label={data.warnings.join(" ")}>
+          <TriangleAlert size={14} />
+        </span>
       )}
       <Chip run={run} mode={node.mode} />
       {shape.kind === "unknown" && <Substitute id={id} data={data} />}
@@ -283,6 +292,32 @@ function Sockets({ data }: { data: CardData }) {
       />
     );
   });
+}
+
+const SAG = 11;
+
+/** What goes through a node that is bypassed: from the input of its type to each output. */
+function PassThrough({ data: { shape, layout } }: { data: CardData }) {
+  const { width, height, handles } = layout;
+  const at = (id: string) => handles.find((one) => one.id === id);
+  return (
+    <svg className="pass-through" width={width} height={height} aria-hidden="true">
+      {shape.outputs.map((output, slot) => {
+        const input = bypassInput(shape, output.type, { slot, wanted: output.type });
+        const [from, to] = [input && at(inputHandle(input.name)), at(outputHandle(slot))];
+        if (!from || !to) return null;
+        // Bowed, so that it strikes through no label.
+        const [a, b] = [`${from.x + 24},${from.y + SAG}`, `${to.x - 24},${to.y + SAG}`];
+        return (
+          <path
+            key={to.id}
+            d={`M${from.x},${from.y} C${a} ${a} ${from.x + 48},${from.y + SAG} L${to.x - 48},${to.y + SAG} C${b} ${b} ${to.x},${to.y}`}
+            stroke={socketColour(output.type)}
+          />
+        );
+      })}
+    </svg>
+  );
 }
 
 /** The points that links are drawn to, without what makes them handles: nothing is linked from so far away. */

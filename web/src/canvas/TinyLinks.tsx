@@ -57,7 +57,8 @@ function pathsByColour({ nodes, edges }: Props, straight: boolean): readonly [st
 }
 
 function pointOf(node: AnyNode | undefined, handle: string | null | undefined) {
-  if (node?.type !== "card") return undefined;
-  const found = node.data.layout.handles.find((one) => one.id === handle);
+  if (!node) return undefined;
+  const handles = node.type === "card" ? node.data.layout.handles : node.handles;
+  const found = handles?.find((one) => one.id === handle);
   return found && { x: node.position.x + found.x, y: node.position.y + found.y };
 }

@@ -4,6 +4,7 @@ import {
   type Frame,
   GRAPH_INPUT,
   GRAPH_OUTPUT,
+  type Graph,
   type GraphId,
   type GraphNode,
   type Link,
@@ -11,10 +12,12 @@ import {
   type NodeId,
 } from "../model/document";
 import type { Point } from "../model/edits";
+import { FOLDED_HEIGHT, frameBox, type Hidden, hiddenIn } from "../model/frames";
 import { writeJson } from "../model/json";
 import { HEADER, inputHandle, layoutNode, type NodeLayout, outputHandle } from "../model/layout";
 import { type Dot, dotsOf, dotsOn } from "../model/reroutes";
 import { type NodeShape, placedNode, type Surroundings, shapeOf } from "../model/shape";
+import { warningsOf } from "../model/warnings";
 import { hasPreview, type TabRun } from "../store/exec";
 
 export interface CardData extends Record<string, unknown> {
@@ -25,10 +28,18 @@ export interface CardData extends Record<string, unknown> {
   /** The node's id in the prompt, subgraphs included. */
   readonly path: string;
   readonly unfolded: boolean;
+  readonly warnings: readonly string[];
 }
 
 export interface FrameData extends Record<string, unknown> {
   readonly frame: Frame;
+  /** The sides at which links end at it while it is folded, in the colours of their types. */
+  readonly ends: FrameEnds;
+}
+
+export interface FrameEnds {
+  readonly in?: string;
+  readonly out?: string;
 }
 
 export type CardNode = FlowNode<CardData, "card">;
@@ -79,6 +90,7 @@ function movedOnly(before: Surroundings, now: Surroundings): readonly GraphNode[
     before.doc.subgraphs === now.doc.subgraphs &&
     before.doc.extra === now.doc.extra &&
     before.graph.links === now.graph.links &&
+    sameHidden(hiddenIn(before.graph), hiddenIn(now.graph)) &&
     before.graph.nodes.size === now.graph.nodes.size;
   if (!same) return undefined;
   const moved: GraphNode[] = [];
@@ -89,6 +101,12 @@ function movedOnly(before: Surroundings, now: Surroundings): readonly GraphNode[
     moved.push(node);
   }
   return moved;
+}
+
+function sameHidden(a: Hidden, b: Hidden): boolean {
+  if (a === b) return true;
+  if (a.nodes.size !== b.nodes.size || a.frames.size !== b.frames.size) return false;
+  return [...a.nodes].every(([id, frame]) => b.nodes.get(id) === frame);
 }
 
 function differsInPlace(old: GraphNode, now: GraphNode): boolean {
@@ -122,7 +140,7 @@ function asSelected(one: Kept, selected: boolean): Kept {
 export function makeDeriver(): (input: DeriveInput) => AnyNode[] {
   let before: DeriveInput | undefined;
   let kept = new Map<NodeId, Kept>();
-  let keptFrames = new Map<number, { frame: Frame; selected: boolean; made: FrameNode }>();
+  const deriveFrames = makeFrameDeriver();
   const deriveDots = makeDotDeriver();
   return (input) => {
     const moved = movedSince(before, input);
@@ -134,21 +152,48 @@ export function makeDeriver(): (input: DeriveInput) => AnyNode[] {
     }
     for (const [id, one] of next) next.set(id, asSelected(one, input.selection.has(id)));
     kept = next;
-    const frames = new Map<number, { frame: Frame; selected: boolean; made: FrameNode }>();
-    for (const frame of input.around.graph.frames.values()) {
-      const selected = input.frames.has(frame.id);
-      const old = keptFrames.get(frame.id);
-      frames.set(
-        frame.id,
-        old && old.frame === frame && old.selected === selected
-          ? old
-          : { frame, selected, made: makeFrame(frame, selected) },
-      );
-    }
-    keptFrames = frames;
     const dots = deriveDots(input);
-    return [...[...frames.values()].map((one) => one.made), ...[...next.values()].map((one) => one.made), ...dots];
+    return [...deriveFrames(input), ...[...next.values()].map((one) => one.made), ...dots];
   };
+}
+
+function makeFrameDeriver(): (input: DeriveInput) => readonly FrameNode[] {
+  let kept = new Map<number, { key: string; frame: Frame; made: FrameNode }>();
+  return ({ around: { graph }, frames: selection }) => {
+    if (!graph.frames.size) return [];
+    const next: typeof kept = new Map();
+    const ends = endsOfFolded(graph);
+    for (const frame of graph.frames.values()) {
+      if (hiddenIn(graph).frames.has(frame.id)) continue;
+      const selected = selection.has(frame.id);
+      const at = ends.get(frame.id) ?? {};
+      const key = `${selected} ${at.in} ${at.out}`;
+      const old = kept.get(frame.id);
+      const same = old && old.frame === frame && old.key === key;
+      next.set(frame.id, same ? old : { key, frame, made: makeFrame(frame, selected, at) });
+    }
+    kept = next;
+    return [...next.values()].map((one) => one.made);
+  };
+}
+
+/** What is linked to each folded frame from outside: the type where it is one, else any. */
+function endsOfFolded(graph: Graph): ReadonlyMap<number, FrameEnds> {
+  const ends = new Map<number, FrameEnds>();
+  const { nodes } = hiddenIn(graph);
+  if (!nodes.size) return ends;
+  const note = (frame: number | undefined, side: "in" | "out", type: string) => {
+    if (frame === undefined) return;
+    const known = ends.get(frame) ?? {};
+    ends.set(frame, { ...known, [side]: known[side] === undefined || known[side] === type ? type : "*" });
+  };
+  for (const link of graph.links.values()) {
+    const [from, to] = [nodes.get(link.from), nodes.get(link.to)];
+    if (from === to) continue;
+    note(from, "out", link.type);
+    note(to, "in", link.type);
+  }
+  return ends;
 }
 
 function makeCards(input: DeriveInput, kept: ReadonlyMap<NodeId, Kept>): Map<NodeId, Kept> {
@@ -171,8 +216,10 @@ function makeDotDeriver(): (input: DeriveInput) => readonly DotNode[] {
     const all = dotsOf(around.doc, at);
     if (!all.size) return [];
     const types = new Map<number, string>();
+    const hidden = hiddenIn(around.graph).nodes;
     for (const link of around.graph.links.values())
-      for (const dot of dotsOn(around.doc, at, link)) types.set(dot.id, link.type);
+      if (!hidden.has(link.from) || !hidden.has(link.to))
+        for (const dot of dotsOn(around.doc, at, link)) types.set(dot.id, link.type);
     const next = new Map<number, { key: string; made: DotNode }>();
     for (const [id, type] of types) {
       const dot = all.get(id) as Dot;
@@ -205,7 +252,9 @@ function makeDot(dot: Dot, type: string, selected: boolean): DotNode {
 }
 
 function placedNodes({ around, at }: DeriveInput) {
-  const own = [...around.graph.nodes.values()].map((node) => ({ node, shape: shapeOf(node, around) }));
+  const hidden = hiddenIn(around.graph).nodes;
+  const shown = [...around.graph.nodes.values()].filter((node) => !hidden.has(node.id));
+  const own = shown.map((node) => ({ node, shape: shapeOf(node, around) }));
   const ends = [GRAPH_INPUT, GRAPH_OUTPUT]
     .flatMap((id) => placedNode(around, at, id) ?? [])
     .filter(({ node }) => !around.graph.nodes.has(node.id));
@@ -219,6 +268,7 @@ interface Facts {
   readonly message: boolean;
   readonly unfolded: boolean;
   readonly path: string;
+  readonly warnings: readonly string[];
 }
 
 function factsOf(input: DeriveInput, node: GraphNode, shape: NodeShape): Facts {
@@ -228,8 +278,10 @@ function factsOf(input: DeriveInput, node: GraphNode, shape: NodeShape): Facts {
   const message = input.run.nodes[path]?.message !== undefined;
   const unfolded = input.unfolded.has(node.id);
   const state = input.run.nodes[path]?.state;
-  const key = [path, names.join("\n"), aspect?.toFixed(2), message, state, unfolded, shapeKey(shape)].join("|");
-  return { key, linked: new Set(names), aspect, message, unfolded, path };
+  const linked = new Set(names);
+  const warnings = warningsOf(node, shape, linked, input.around.catalogue);
+  const shown = [path, names.join("\n"), aspect?.toFixed(2), message, state, unfolded, warnings, shapeKey(shape)];
+  return { key: shown.join("|"), linked, aspect, message, unfolded, path, warnings };
 }
 
 /** Shapes that are made anew each time (reroutes, primitives, subgraphs) are compared by what shows. */
@@ -271,7 +323,15 @@ function makeCard(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: 
     selected: false,
     zIndex: 0,
     dragHandle: ".grip",
-    data: { node, shape, layout, linked: facts.linked, path: facts.path, unfolded: facts.unfolded },
+    data: {
+      node,
+      shape,
+      layout,
+      linked: facts.linked,
+      path: facts.path,
+      unfolded: facts.unfolded,
+      warnings: facts.warnings,
+    },
     ariaLabel: ariaLabel(input, node, shape, facts),
     handles: layout.handles.map((handle) => ({
       id: handle.id,
@@ -291,22 +351,32 @@ function ariaLabel(input: DeriveInput, node: GraphNode, shape: NodeShape, facts:
   if (node.mode === 4) said.push("bypassed");
   if (node.mode === 2) said.push("muted");
   if (run) said.push(run.state);
+  if (facts.warnings.length) said.push("warning");
   return said.join(", ");
 }
 
-function makeFrame(frame: Frame, selected: boolean): FrameNode {
+/** Where links end at a folded frame. */
+export const FOLDED_IN = "folded-in";
+export const FOLDED_OUT = "folded-out";
+
+function makeFrame(frame: Frame, selected: boolean, ends: FrameEnds): FrameNode {
+  const { x, y, width, height } = frameBox(frame);
+  const handle = { y: FOLDED_HEIGHT / 2, width: 0.01, height: 0.01 };
   return {
     id: frameId(frame.id),
     type: "frame",
-    position: { x: frame.x, y: frame.y },
-    width: frame.width,
-    height: frame.height,
-    measured: { width: frame.width, height: frame.height },
-    handles: [],
+    position: { x, y },
+    width,
+    height,
+    measured: { width, height },
+    handles: [
+      ...(ends.in ? [{ id: FOLDED_IN, type: "target", position: Position.Left, x: 0, ...handle } as const] : []),
+      ...(ends.out ? [{ id: FOLDED_OUT, type: "source", position: Position.Right, x: width, ...handle } as const] : []),
+    ],
     selected,
-    zIndex: -10,
+    zIndex: frame.folded ? 0 : -10,
     dragHandle: ".frame-title",
-    data: { frame },
+    data: { frame, ends },
     ariaLabel: `Frame ${frame.title}`,
   };
 }
@@ -327,13 +397,16 @@ export function makeEdgeDeriver(): (
       return before.made;
     }
     const next = new Map<number, { key: string; link: Link; made: LinkEdge }>();
+    const { nodes: folded } = hiddenIn(around.graph);
     for (const link of around.graph.links.values()) {
+      const ends = { from: folded.get(link.from), to: folded.get(link.to) };
+      if (ends.from !== undefined && ends.from === ends.to) continue;
       const from = around.graph.nodes.get(link.from);
       const to = around.graph.nodes.get(link.to);
       const off = from?.mode === 2 || to?.mode === 2;
       const bypassed = from?.mode === 4 || to?.mode === 4;
       const via = dotsOn(around.doc, at, link);
-      const key = `${selected.has(link.id)}${hidden === link.id}${off}${bypassed}${via.map(({ x, y }) => ` ${x},${y}`)}`;
+      const key = `${ends.from} ${ends.to} ${selected.has(link.id)}${hidden === link.id}${off}${bypassed}${via.map(({ x, y }) => ` ${x},${y}`)}`;
       const old = kept.get(link.id);
       next.set(
         link.id,
@@ -349,6 +422,7 @@ export function makeEdgeDeriver(): (
                 hidden: hidden === link.id,
                 title: nameOf(around, at, link),
                 via,
+                ends,
               }),
             },
       );
@@ -374,16 +448,18 @@ interface EdgeFacts {
   readonly hidden: boolean;
   readonly title: string;
   readonly via: readonly Point[];
+  /** The folded frames that its ends are hidden in. */
+  readonly ends: { readonly from?: number; readonly to?: number };
 }
 
-function makeEdge(link: Link, { off, bypassed, selected, hidden, title, via }: EdgeFacts): LinkEdge {
+function makeEdge(link: Link, { off, bypassed, selected, hidden, title, via, ends }: EdgeFacts): LinkEdge {
   return {
     id: `l:${link.id}`,
     type: "link",
-    source: link.from,
-    sourceHandle: outputHandle(link.slot),
-    target: link.to,
-    targetHandle: inputHandle(link.input),
+    source: ends.from === undefined ? link.from : frameId(ends.from),
+    sourceHandle: ends.from === undefined ? outputHandle(link.slot) : FOLDED_OUT,
+    target: ends.to === undefined ? link.to : frameId(ends.to),
+    targetHandle: ends.to === undefined ? inputHandle(link.input) : FOLDED_IN,
     selected,
     hidden,
     focusable: false,

@@ -65,6 +65,8 @@ export interface Frame {
   readonly width: number;
   readonly height: number;
   readonly color?: string;
+  /** What it hides while it is folded to its title. */
+  readonly folded?: { readonly nodes: readonly NodeId[]; readonly frames: readonly number[] };
   readonly rest: JsonObject;
 }
 

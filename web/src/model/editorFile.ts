@@ -233,7 +233,15 @@ function readFrame(raw: JsonObject, place: number): Frame {
     width: asNumber(box[2], 200),
     height: asNumber(box[3], 100),
     color: asText(raw.color) || undefined,
-    rest: without(raw, ["id", "title", "bounding", "color"]),
+    ...(isObject(raw.folded) ? { folded: readFolded(raw.folded) } : {}),
+    rest: without(raw, ["id", "title", "bounding", "color", "folded"]),
+  };
+}
+
+function readFolded({ nodes, groups }: JsonObject): NonNullable<Frame["folded"]> {
+  return {
+    nodes: isList(nodes) ? nodes.map(String) : [],
+    frames: isList(groups) ? groups.map((id) => asNumber(id)) : [],
   };
 }
 
@@ -563,6 +571,7 @@ function writeFrame(frame: Frame): JsonObject {
     title: frame.title,
     bounding: [frame.x, frame.y, frame.width, frame.height],
     ...(frame.color ? { color: frame.color } : {}),
+    ...(frame.folded ? { folded: { nodes: frame.folded.nodes.map(fileId), groups: frame.folded.frames } } : {}),
     ...frame.rest,
   };
 }

@@ -5,7 +5,16 @@ import { dotsOf } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
 import { shapeOf } from "../model/shape";
 import { substitutes } from "../model/substitute";
-import { COLOURS, colourChosen, command, keyLabel, openSubgraph, replaceNode, runTo } from "../store/commands";
+import {
+  COLOURS,
+  colourChosen,
+  command,
+  foldFrames,
+  keyLabel,
+  openSubgraph,
+  replaceNode,
+  runTo,
+} from "../store/commands";
 import { activeTab, currentGraph, edit } from "../store/docs";
 import { keysNow } from "../store/keys";
 import { useUi } from "../store/ui";
@@ -172,8 +181,10 @@ function linkItems(id: number): readonly Item[] {
 }
 
 function frameItems(id: number): readonly Item[] {
+  const folded = currentGraph().graph.frames.get(id)?.folded;
   const tint = (color: string) => edit("colour frame", (doc, at) => editFrame(doc, at, id, { color }));
   return [
+    { label: folded ? "Unfold" : "Fold", keys: keysNow(command("collapse"))[0], run: () => foldFrames([id]) },
     { label: "Rename the frame", run: () => useUi.setState({ renamingFrame: id }) },
     { label: "Blue", run: () => tint("#3f789e") },
     { label: "Green", run: () => tint("#3f9e6a") },

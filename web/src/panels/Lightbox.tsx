@@ -13,11 +13,12 @@ import {
 } from "lucide-react";
 import { Dialog } from "radix-ui";
 import { useEffect, useRef, useState } from "react";
-import { forget, getHistoryEntry, type HistoryEntry, imageUrl } from "../api/rest";
+import { forget, getHistoryEntry, type HistoryEntry, type ImageRef, imageUrl } from "../api/rest";
 import { isObject } from "../model/json";
+import { useExec } from "../store/exec";
 import { loadResult, openJson } from "../store/files";
 import { seedsOf, takeSeeds } from "../store/seeds";
-import { report, toast, useUi } from "../store/ui";
+import { ask, report, toast, useUi } from "../store/ui";
 import { useZoom } from "./useZoom";
 
 /** One picture at full size: wheel to the pixel, arrows to the next, how it was made beside it. */
@@ -40,10 +41,10 @@ export default function Lightbox() {
     toast("Pinned as A. Open another and press C to compare.");
   };
   const remove = async () => {
-    if (!item.job || !window.confirm("Take this job out of the history? The picture stays on the server's disk."))
-      return;
+    if (!item.job || !(await ask(QUESTION(item.image)))) return;
     try {
       await forget([item.job]);
+      useExec.setState(({ finished }) => ({ finished: finished + 1 }));
       close();
     } catch (error) {
       report(error);
@@ -179,6 +180,12 @@ export default function Lightbox() {
     </Dialog.Root>
   );
 }
+
+const QUESTION = ({ subfolder, filename }: ImageRef) => ({
+  title: "Take the run out of the history?",
+  text: `Its pictures leave the gallery. No file is deleted: ${[subfolder, filename].filter(Boolean).join("/")} stays in the server's output folder.`,
+  yes: "Take out",
+});
 
 function useEntry(job: string | undefined): HistoryEntry | undefined {
   const [entry, setEntry] = useState<HistoryEntry>();

@@ -1,6 +1,7 @@
 import { ChevronDown, Menu, Play, Plus, Square, X } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
+import { TitleField } from "../canvas/TitleField";
 import type { Command } from "../model/keys";
 import { command, keyLabel } from "../store/commands";
 import { closeTab, docOf, isDirty, newTab, renameTab, showTab, type Tab, useDocs } from "../store/docs";
@@ -73,29 +74,38 @@ function MenuCommand({ command: one }: { command: Command }) {
 }
 
 function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
+  const [renaming, setRenaming] = useState(false);
   const dirty = isDirty(tab) && docOf(tab).root.nodes.size > 0;
   const running = useExec((state) =>
     Object.values(state.jobs).some((job) => job.tab === tab.id && job.state === "running"),
   );
   return (
     <div className={active ? "tab active" : "tab"}>
-      <button
-        type="button"
-        aria-current={active ? "page" : undefined}
-        className="tab-name"
-        onClick={() => {
-          showTab(tab.id);
-          select([]);
-        }}
-        onDoubleClick={() => {
-          const name = window.prompt("Name of the workflow", tab.name);
-          if (name?.trim()) renameTab(tab.id, name.trim());
-        }}
-      >
-        {running && <i className="pulse" />}
-        {tab.name}
-        {dirty && <i className="dirty" title="Not saved on the server" />}
-      </button>
+      {renaming ? (
+        <TitleField
+          value={tab.name}
+          label="Name of the workflow"
+          onDone={(name) => {
+            if (name?.trim()) renameTab(tab.id, name.trim());
+            setRenaming(false);
+          }}
+        />
+      ) : (
+        <button
+          type="button"
+          aria-current={active ? "page" : undefined}
+          className="tab-name"
+          onClick={() => {
+            showTab(tab.id);
+            select([]);
+          }}
+          onDoubleClick={() => setRenaming(true)}
+        >
+          {running && <i className="pulse" />}
+          {tab.name}
+          {dirty && <i className="dirty" title="Not saved on the server" />}
+        </button>
+      )}
       <button type="button" className="icon close" aria-label={`Close ${tab.name}`} onClick={() => close(tab, dirty)}>
         <X size={12} />
       </button>

@@ -1,5 +1,6 @@
 import { Dialog } from "radix-ui";
-import { useUi } from "../store/ui";
+import { writeClipboard } from "../store/clipboard";
+import { report, useUi } from "../store/ui";
 
 export function Trace() {
   const trace = useUi((state) => state.trace);
@@ -15,7 +16,7 @@ export function Trace() {
             <button
               type="button"
               className="quiet"
-              onClick={() => void navigator.clipboard.writeText(`${trace?.title}\n${trace?.lines.join("")}`)}
+              onClick={() => void writeClipboard(`${trace?.title}\n${trace?.lines.join("")}`).catch(report)}
             >
               Copy
             </button>

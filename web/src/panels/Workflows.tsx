@@ -5,7 +5,7 @@ import { filterTexts } from "../model/search";
 import { command } from "../store/commands";
 import { activeTab, useDocs } from "../store/docs";
 import { openSaved } from "../store/files";
-import { report, toast } from "../store/ui";
+import { ask, report, toast } from "../store/ui";
 import { Drafts } from "./Drafts";
 import { when } from "./when";
 
@@ -22,7 +22,12 @@ export default function Workflows() {
     (one) => one.path,
   );
   const remove = async (path: string) => {
-    if (!window.confirm(`Delete ${path} from the server?`)) return;
+    const sure = await ask({
+      title: "Delete the workflow?",
+      text: `${path} is deleted from the server. What is open here stays open.`,
+      yes: "Delete",
+    });
+    if (!sure) return;
     try {
       await deleteWorkflow(path);
       toast(`Deleted ${path}.`);

@@ -9,6 +9,33 @@ import { select, useUi } from "./ui";
 
 const MARK = "sfumato-clip";
 
+/** What was copied last in this window: all there is where the browser gives pages no clipboard, as on plain HTTP. */
+let copied = "";
+
+export async function writeClipboard(text: string): Promise<void> {
+  copied = text;
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else copyFromField(text);
+}
+
+/** The way that is open to pages without a clipboard. */
+function copyFromField(text: string): void {
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.style.position = "fixed";
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
+export const readClipboard = async (): Promise<string> => navigator.clipboard?.readText() ?? copied;
+
+/** Notes what the system's own copy took. */
+export function noteCopied(text: string): void {
+  copied = text;
+}
+
 /** The selected nodes as text: a small editor file that any window, or a person, can read. */
 export function clipText(): string | undefined {
   const { doc, at } = currentGraph();

@@ -16,11 +16,12 @@ import {
   unwrapSubgraph,
   wrapInSubgraph,
 } from "../model/edits";
+import { hiddenIn, toggleFolded } from "../model/frames";
 import type { Command } from "../model/keys";
 import { dotsToNodes, removeDots } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
 import { substitute } from "../model/substitute";
-import { clipText, duplicate, pasteText } from "./clipboard";
+import { clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
 import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
 import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
 import { fitView, motion, openSearch, placeHere, theFlow } from "./focus";
@@ -63,6 +64,25 @@ function removeChosen(): void {
   select([]);
 }
 
+function collapseChosen(): void {
+  const ids = chosen();
+  const frames = [...useUi.getState().frames];
+  if (ids.length) edit("collapse", (doc, at) => toggleCollapsed(doc, at, ids));
+  if (frames.length && !ids.length) foldFrames(frames);
+}
+
+/** Folds frames to their titles, or unfolds them. */
+export function foldFrames(ids: readonly number[]): void {
+  const around = currentGraph();
+  edit("fold frame", (doc, at) => toggleFolded(doc, at, ids, around));
+  const { nodes } = hiddenIn(currentGraph().graph);
+  select(
+    [...useUi.getState().selection].filter((id) => !nodes.has(id)),
+    [],
+    ids,
+  );
+}
+
 function boxesOf(ids: readonly NodeId[]) {
   const around = currentGraph();
   return ids.flatMap((id) => {
@@ -74,7 +94,9 @@ function boxesOf(ids: readonly NodeId[]) {
 export function layOut(): void {
   const around = currentGraph();
   const ids = chosen();
-  const only = new Set(ids.length > 1 ? ids : [...around.graph.nodes.keys()]);
+  const { nodes: hidden } = hiddenIn(around.graph);
+  const shown = [...around.graph.nodes.keys()].filter((id) => !hidden.has(id));
+  const only = new Set(ids.length > 1 ? ids : shown);
   edit("tidy up", (doc, at) => moveNodes(doc, at, arrange(arrangeInput(around, only))));
   animateMoves();
   if (ids.length <= 1) setTimeout(() => fitView(), motion());
@@ -163,7 +185,7 @@ async function copyChosen(): Promise<void> {
   const text = clipText();
   if (!text) return;
   try {
-    await navigator.clipboard.writeText(text);
+    await writeClipboard(text);
     toast("Copied.");
   } catch (error) {
     report(error);
@@ -172,7 +194,7 @@ async function copyChosen(): Promise<void> {
 
 async function pasteChosen(outer: boolean): Promise<void> {
   try {
-    pasteText(await navigator.clipboard.readText(), outer);
+    pasteText(await readClipboard(), outer);
   } catch (error) {
     report(error);
   }
@@ -258,7 +280,10 @@ export const COMMANDS: readonly Command[] = [
     label: "Select all",
     group: "Edit",
     keys: ["Mod+A"],
-    run: () => select(currentGraph().graph.nodes.keys()),
+    run: () => {
+      const { nodes, frames } = currentGraph().graph;
+      select(nodes.keys(), [], frames.keys());
+    },
   },
   { id: "search", label: "Add a node", group: "Node", keys: ["Tab", "Shift+A"], run: openSearch },
   {
@@ -280,7 +305,7 @@ export const COMMANDS: readonly Command[] = [
     label: "Collapse",
     group: "Node",
     keys: ["H"],
-    run: onChosen("collapse", (ids) => (doc, at) => toggleCollapsed(doc, at, ids)),
+    run: collapseChosen,
   },
   { id: "rename", label: "Rename", group: "Node", keys: ["F2"], run: rename },
   { id: "frame", label: "Frame", group: "Node", keys: ["Mod+G"], run: frameChosen },

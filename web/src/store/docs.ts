@@ -1,4 +1,5 @@
 import { create } from "zustand";
+import { bytesBeside } from "../model/bytes";
 import { type Doc, emptyDoc, type GraphId, graphOf, type NodeId, ROOT } from "../model/document";
 import { abandon, commit, gesture, type History, redo, settle, startHistory, undo } from "../model/history";
 import { isExposed, toggleExposed } from "../model/ports";
@@ -33,7 +34,7 @@ export function newId(): string {
 }
 
 function makeTab(name: string, doc: Doc, more: Partial<Tab> = {}): Tab {
-  return { id: newId(), name, history: startHistory(doc), view: [], saved: doc, ...more };
+  return { id: newId(), name, history: startHistory(doc, bytesBeside), view: [], saved: doc, ...more };
 }
 
 const first = makeTab("Untitled", emptyDoc(newId()));

@@ -56,8 +56,8 @@ async function ownSession(newId: () => string): Promise<string> {
 const LET_GO_MS = 1500;
 
 /** Shows other windows that the session has a window. False where it has one already. */
-function hold(session: string): Promise<boolean> {
-  if (!navigator.locks) return Promise.resolve(true);
+async function hold(session: string): Promise<boolean> {
+  if (!navigator.locks) return !(await othersByAsking()).has(SESSION + session);
   return new Promise((resolve) => {
     const held = () => {
       resolve(true);
@@ -69,8 +69,42 @@ function hold(session: string): Promise<boolean> {
 }
 
 async function liveSessions(): Promise<ReadonlySet<string>> {
-  const locks = await navigator.locks?.query();
-  return new Set(locks?.held?.map((lock) => lock.name ?? "") ?? []);
+  if (!navigator.locks) return othersByAsking();
+  const locks = await navigator.locks.query();
+  return new Set(locks.held?.map((lock) => lock.name ?? "") ?? []);
+}
+
+/** How long another window may take to say that it is there. */
+const ANSWER_MS = 250;
+let answering: BroadcastChannel | undefined;
+
+/** The sessions of other windows where the browser has no locks, which it has on HTTPS and this machine alone. */
+function othersByAsking(): Promise<ReadonlySet<string>> {
+  answerOthers();
+  const channel = new BroadcastChannel(WINDOWS);
+  const found = new Set<string>();
+  channel.onmessage = ({ data }: MessageEvent<unknown>) => {
+    if (typeof data === "string" && data !== ASK) found.add(data);
+  };
+  channel.postMessage(ASK);
+  return new Promise((resolve) => {
+    setTimeout(() => {
+      channel.close();
+      resolve(found);
+    }, ANSWER_MS);
+  });
+}
+
+const WINDOWS = "sfumato.windows";
+const ASK = "who is there";
+
+function answerOthers(): void {
+  if (answering) return;
+  const channel = new BroadcastChannel(WINDOWS);
+  channel.onmessage = ({ data }: MessageEvent<unknown>) => {
+    if (data === ASK && own) channel.postMessage(SESSION + own);
+  };
+  answering = channel;
 }
 
 export interface Restored {

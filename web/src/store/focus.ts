@@ -2,7 +2,8 @@ import type { ReactFlowInstance } from "@xyflow/react";
 import type { NodeId } from "../model/document";
 import type { Box, Point } from "../model/edits";
 import { bounds, boxOf } from "../model/edits";
-import { activeTab, currentGraph, docOf, enterView, locate } from "./docs";
+import { frameBox, hiddenIn, uncover } from "../model/frames";
+import { activeTab, currentGraph, docOf, edit, enterView, locate } from "./docs";
 import { select, useUi } from "./ui";
 
 /* What moves the view. The canvas hands its instance over when it is ready, and takes it back when it goes. */
@@ -40,9 +41,12 @@ export function placeHere(): { readonly screen: Point; readonly place: Point } {
 export function fitView(only?: Iterable<NodeId>): void {
   const around = currentGraph();
   const ids = only ? [...only] : [];
-  const nodes = [...around.graph.nodes.values()].filter((node) => !ids.length || ids.includes(node.id));
-  const frames = ids.length ? [] : [...around.graph.frames.values()];
-  const box = bounds([...nodes.map((node) => boxOf(node, around)), ...frames]);
+  const hidden = hiddenIn(around.graph);
+  const nodes = [...around.graph.nodes.values()].filter((node) =>
+    ids.length ? ids.includes(node.id) : !hidden.nodes.has(node.id),
+  );
+  const frames = ids.length ? [] : [...around.graph.frames.values()].filter((one) => !hidden.frames.has(one.id));
+  const box = bounds([...nodes.map((node) => boxOf(node, around)), ...frames.map(frameBox)]);
   if (box) showBox(box);
 }
 
@@ -56,6 +60,7 @@ export function goToNode(path: string): void {
   const found = locate(docOf(activeTab()), path);
   if (!found) return;
   enterView(path.split(":").slice(0, -1));
+  if (hiddenIn(currentGraph().graph).nodes.has(found.id)) edit("unfold frame", (doc, at) => uncover(doc, at, found.id));
   select([found.id]);
   requestAnimationFrame(() => {
     const around = currentGraph();

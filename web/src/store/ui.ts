@@ -38,6 +38,14 @@ export interface Linking {
   readonly moved?: number;
 }
 
+export interface Question {
+  readonly title: string;
+  readonly text: string;
+  /** What the button says that does it. */
+  readonly yes: string;
+  readonly answer: (yes: boolean) => void;
+}
+
 export interface LightboxItem {
   readonly image: ImageRef;
   readonly job?: string;
@@ -78,13 +86,10 @@ interface Ui {
   };
   /** The dialog that asks where to save: anew, or because what is there was changed by somebody else. */
   readonly saveAs?: "new" | "taken";
+  readonly question?: Question;
   readonly trace?: { readonly title: string; readonly lines: readonly string[] };
-  readonly tapped?: {
-    readonly node: NodeId;
-    readonly handle: string;
-    readonly side: "in" | "out";
-    readonly type: string;
-  };
+  /** The link that the dragged node would be put into, and where its two sockets are. */
+  readonly inserting?: { readonly link: number; readonly into: Point; readonly out: Point };
   readonly phoneGraph: boolean;
   /** Alt is held: what is dragged goes where the pointer goes, past the grid and the lines. */
   readonly free: boolean;
@@ -145,6 +150,11 @@ export function toast(text: string, kind: Toast["kind"] = "info", action?: Toast
     toasts: [...state.toasts.filter((one) => one.text !== text).slice(-3), { id, text, kind, action }],
   }));
   setTimeout(() => dismiss(id), kind === "error" ? 2 * TOAST_MS : TOAST_MS);
+}
+
+/** Whether the person wants what is asked. */
+export function ask(question: Omit<Question, "answer">): Promise<boolean> {
+  return new Promise((answer) => useUi.setState({ question: { ...question, answer } }));
 }
 
 export function dismiss(id: number): void {

@@ -5,6 +5,7 @@ import { imageName, listModelPictures, uploadImage } from "../api/rest";
 import type { Json } from "../model/json";
 import { filterTexts, nearest } from "../model/search";
 import type { WidgetShape } from "../model/shape";
+import { isGone } from "../model/warnings";
 import { chooseFile } from "../store/files";
 import { report } from "../store/ui";
 
@@ -20,7 +21,7 @@ const SHOWN = 200;
 /** A choice among what the server offers: searchable, and plain about a value that is not on offer. */
 export function ChoiceField({ widget, label, value, onChange }: Props) {
   const [open, setOpen] = useState(false);
-  const missing = !widget.options.includes(value) && !widget.upload && value !== "";
+  const missing = isGone(widget, value);
   const shown = String(value ?? "");
   return (
     <div className={missing ? "field choice missing" : "field choice"}>
@@ -104,7 +105,7 @@ function Options({ widget, value, onPick }: { widget: WidgetShape; value: Json; 
   const list = useRef<HTMLDivElement>(null);
   const found = useMemo(() => filterTexts(widget.options, text, String), [widget.options, text]);
   const pictures = usePictures(widget);
-  const missing = !widget.options.includes(value) && value !== "" && widget.options.length > 0;
+  const missing = isGone(widget, value);
   const near = missing ? nearest(String(value), widget.options.map(String)) : [];
   useEffect(() => {
     void list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
@@ -131,9 +132,9 @@ function Options({ widget, value, onPick }: { widget: WidgetShape; value: Json; 
         }}
         onKeyDown={keys}
       />
-      {near.length > 0 && (
+      {missing && (
         <p className="near">
-          {String(value)} is not here. Near:{" "}
+          {String(value)} is not on this server.{near.length > 0 && " Near: "}
           {near.map((name) => (
             <button type="button" key={name} onClick={() => onPick(name)}>
               {name}

@@ -6,7 +6,9 @@ import { resetValue, togglePin } from "../model/edits";
 import { sameJson } from "../model/json";
 import type { Row } from "../model/layout";
 import { placedNode, titleOf, widgetValue } from "../model/shape";
+import { writeClipboard } from "../store/clipboard";
 import { currentGraph, edit, expose, exposure } from "../store/docs";
+import { report } from "../store/ui";
 import { WidgetControl } from "./WidgetControl";
 
 interface Props {
@@ -47,7 +49,7 @@ export const WidgetRow = memo(function WidgetRow({ id, row, data, style }: Props
           <ContextMenu.Item onSelect={() => edit("reset", (doc, at) => resetValue(doc, at, id, widget.name))}>
             Reset to default
           </ContextMenu.Item>
-          <ContextMenu.Item onSelect={() => void navigator.clipboard.writeText(String(value))}>
+          <ContextMenu.Item onSelect={() => void writeClipboard(String(value)).catch(report)}>
             Copy the value
           </ContextMenu.Item>
           <ContextMenu.Item onSelect={() => edit("pin to form", (doc) => togglePin(doc, data.path, widget.name))}>

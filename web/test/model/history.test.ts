@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { bytesBeside } from "../../src/model/bytes";
 import { type Doc, emptyDoc, linksInto, ROOT } from "../../src/model/document";
 import { saveEditorFile } from "../../src/model/editorFile";
 import {
@@ -21,7 +22,17 @@ import {
   unwrapSubgraph,
   wrapInSubgraph,
 } from "../../src/model/edits";
-import { abandon, commit, gesture, type History, redo, settle, startHistory, undo } from "../../src/model/history";
+import {
+  abandon,
+  commit,
+  gesture,
+  type History,
+  MOST_BYTES,
+  redo,
+  settle,
+  startHistory,
+  undo,
+} from "../../src/model/history";
 import { shapeOf } from "../../src/model/shape";
 import { fits } from "../../src/model/types";
 import { catalogue, textToImage } from "../support";
@@ -54,6 +65,29 @@ describe("undo", () => {
     const history = commit(undo(commit(startHistory("a"), "b", "1")), "c", "2");
     expect(history.future).toEqual([]);
     expect(redo(history).present).toBe("c");
+  });
+});
+
+describe("what undo may keep", () => {
+  const weigh = (_: number, next: number) => (next === 3 ? MOST_BYTES - 150 : 100);
+  it("is bounded by bytes, the oldest first, not by steps", () => {
+    let history = startHistory<number>(0, () => 1);
+    for (let i = 1; i <= 2500; i++) history = commit(history, i, "one");
+    expect(history.past.length).toBe(2500);
+    let heavy = startHistory<number>(0, weigh);
+    for (let i = 1; i <= 4; i++) heavy = commit(heavy, i, "one");
+    expect(heavy.past.map((step) => step.doc)).toEqual([2, 3]);
+    expect(undo(undo(heavy)).present).toBe(2);
+  });
+
+  it("costs what changed, and a table where one is new", () => {
+    const { doc, id } = textToImage();
+    const moved = moveNodes(doc, ROOT, new Map([[id.save as string, { x: 1, y: 1 }]]));
+    const written = setValue(doc, ROOT, id.positive as string, "text", "ink ".repeat(10_000));
+    expect(bytesBeside(doc, doc)).toBe(0);
+    expect(bytesBeside(moved, doc)).toBeLessThan(2_000);
+    expect(bytesBeside(written, doc)).toBeGreaterThan(80_000);
+    expect(bytesBeside(written, doc)).toBeLessThan(90_000);
   });
 });
 

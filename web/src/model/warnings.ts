@@ -1,0 +1,30 @@
+import type { GraphNode } from "./document";
+import type { Catalogue } from "./schema";
+import type { NodeShape, WidgetShape } from "./shape";
+
+/** What will likely go wrong with the node, or could be better, in a sentence each. It may run all the same. */
+export function warningsOf(
+  node: GraphNode,
+  shape: NodeShape,
+  linked: ReadonlySet<string>,
+  catalogue: Catalogue,
+): readonly string[] {
+  if (node.mode !== 0) return [];
+  const missing = shape.widgets.filter((widget) => !linked.has(widget.name) && isMissing(node, widget));
+  return [
+    ...missing.map(
+      (widget) => `${String(node.values[widget.name])} is not on this server. Choose another ${widget.label}.`,
+    ),
+    ...(catalogue.get(node.type)?.deprecated ? ["This node is deprecated: a newer one does its work."] : []),
+  ];
+}
+
+function isMissing(node: GraphNode, widget: WidgetShape): boolean {
+  const value = node.values[widget.name];
+  return widget.kind === "choice" && isGone(widget, value);
+}
+
+/** Whether a value was chosen that the server does not offer. */
+export function isGone(widget: WidgetShape, value: unknown): boolean {
+  return value !== undefined && value !== "" && !widget.upload && !widget.options.some((one) => one === value);
+}
