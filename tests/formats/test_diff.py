@@ -61,6 +61,41 @@ def test_new_numbers_are_no_change(shapes: Shapes) -> None:
     assert sentences(before, {names[name]: node for name, node in after.items()}) == []
 
 
+def test_nodes_that_were_numbered_anew_are_known_by_what_they_are_made_of(shapes: Shapes) -> None:
+    """Two nodes of a type that change places, of which each has the other's number, and two that are alike."""
+    before = prompt(shapes)
+    before["3"]["inputs"]["text"] = before["2"]["inputs"]["text"] = ""
+    before["8"] = deepcopy(before["5"])
+    before["8"]["inputs"] |= {"seed": 8, "latent_image": ["5", 0]}
+    before["6"]["inputs"]["samples"] = ["8", 0]
+    names = {"5": "8", "8": "5", "2": "3", "3": "2"}
+    after = {
+        names.get(name, name): {
+            **node,
+            "inputs": {
+                k: [names.get(v[0], v[0]), v[1]] if isinstance(v, list) else v for k, v in node["inputs"].items()
+            },
+        }
+        for name, node in before.items()
+    }
+    assert sentences(before, after) == []
+    after["5"]["inputs"]["steps"] = 3
+    assert sentences(before, after) == ["~ KSampler (node 5): steps 20 -> 3"]
+
+
+def test_rings_are_compared_by_their_numbers() -> None:
+    one, other = ({n: {"class_type": "T", "inputs": {"a": ["1", 0], "b": n}} for n in ids} for ids in ("12", "132"))
+    assert sentences(one, other) == ["+ T (node 3)"]
+
+
+def test_file_without_titles_renames_nothing() -> None:
+    one, other, last = (
+        {"1": {"class_type": "T", "inputs": {}, "_meta": m}} for m in ({}, {"title": "A"}, {"title": "B"})
+    )
+    assert sentences(one, other) == sentences(other, one) == []
+    assert sentences(other, last) == ["~ B (node 1): called 'B', was 'A'"]
+
+
 def test_true_is_another_value_than_one() -> None:
     one, other = ({"1": {"class_type": "T", "inputs": {"a": value}}} for value in (1, True))
     assert sentences(one, other) == ["~ T (node 1): a 1 -> True"]
