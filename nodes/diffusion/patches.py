@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     Edit = Callable[[Tensor], Tensor]
     """A weight in float32 to what it becomes; computes on the weight's device."""
 
-_SUMMED_AT_ONCE = (torch.float32, torch.bfloat16)
-"""Not float16: the factors of a LoRA may be too small for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -79,12 +76,17 @@ def stepped(weight: Tensor, steps: Sequence[Edit]) -> Tensor:
     """
     with torch.inference_mode(False), torch.no_grad():
         ranked = [step for step in steps if isinstance(step, LowRank)]
-        if len(ranked) == len(steps) and weight.dtype in _SUMMED_AT_ONCE and weight.ndim > 1:
+        if len(ranked) == len(steps) and _can_sum(weight):
             return _summed(weight, ranked)
         changed = weight.to(torch.float32)
         for step in steps:
             changed = step(changed)
         return changed.to(weight.dtype).contiguous()
+
+
+def _can_sum(weight: Tensor) -> bool:
+    """Not in float16: the factors of a LoRA may be too small for it."""
+    return weight.dtype in (torch.float32, torch.bfloat16) and weight.ndim > 1
 
 
 def _summed(weight: Tensor, steps: Sequence[LowRank]) -> Tensor:
