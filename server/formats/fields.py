@@ -7,7 +7,7 @@ from typing import Any
 
 from server.formats.brought import brought_by, is_brought
 from server.formats.document import Item
-from server.formats.legacy import current_input, current_value
+from server.formats.legacy import current_input, current_value, rows_of
 from server.formats.shapes import InputShape, NodeShape
 
 CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize"})
@@ -20,6 +20,8 @@ def fields_of(item: Item, shape: NodeShape | None) -> dict[str, Any]:
     The node type's own order says which value is whose. Where nothing is known of the type, or the file lists other
     fields than the type has today, the file's own list of them does.
     """
+    if not isinstance(item.values, Mapping) and (rows := rows_of(item.type, item.values)) is not None:
+        return rows
     if isinstance(item.values, Mapping):
         wanted = {i.name for i in shape.widgets} if shape else None
         named = {name: v for name, v in item.values.items() if wanted is None or name in wanted}
@@ -61,6 +63,10 @@ def _fields_in_order(item: Item, values: Sequence[Any], shape: NodeShape | None)
             return (*widgets, *others)  # a list that leaves out fields that stayed as they were
         known = {w.name: w for w in widgets}
         return tuple(known.get(each.name, each) for each in listed)
+    if shape.versions and not _fits(values, widgets):
+        version = next((each for each in shape.versions if _fits(values, each)), None)
+        if version is not None:
+            return version
     forced = tuple(i for i in shape.inputs if i.plain)
     if len(forced) > len(widgets) and _slots(forced) == len(values) != _slots(widgets):
         return forced  # files of before 2025 kept a place for fields that are always sockets
@@ -86,6 +92,26 @@ def _with_brought(
             brought = brought_by(node_type, each.name, chosen)
             found += [each, *(known[name] for name in brought if name in known)]
     return tuple(found)
+
+
+def _fits(values: Sequence[Any], fields: Sequence[InputShape]) -> bool:
+    """Whether there are as many values as these fields have, each of a kind that its field could hold."""
+    if len(values) not in (len(fields), _slots(fields)):
+        return False
+    named = _zipped(values, tuple(fields))
+    return len(named) == len(fields) and all(_may_be(named[each.name], each.type) for each in fields)
+
+
+def _may_be(value: Any, kind: str) -> bool:
+    match kind:
+        case "INT" | "FLOAT":
+            return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        case "BOOLEAN":
+            return value is None or isinstance(value, bool)
+        case "STRING":
+            return value is None or isinstance(value, str)
+        case _:
+            return True
 
 
 def _counted(values: Sequence[Any]) -> int:

@@ -1,14 +1,17 @@
-"""Names that changed since some files were written: node types, inputs, values."""
+"""Names that changed since some files were written, or that files leave out: node types, inputs, values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 _TYPES: Mapping[str, str] = {"T2IAdapterLoader": "ControlNetLoader"}
 _INPUTS: Mapping[tuple[str, str], str] = {("ControlNetLoader", "t2i_adapter_name"): "control_net_name"}
 _GROWING: Mapping[str, str] = {"BatchImagesNode": "image", "BatchLatentsNode": "latent", "BatchMasksNode": "mask"}
 """Nodes with an input that grows: ComfyUI numbers its sockets behind this word, `images.image0`."""
+
+_ROWS: Mapping[str, tuple[str, str]] = {"Power Lora Loader (rgthree)": ("lora", "lora_")}
+"""Nodes whose files hold rows without names: what each row has, and how the rows are numbered."""
 
 _SAMPLER_PREFIX = "sample_"
 
@@ -26,6 +29,15 @@ def current_input(node_type: str, name: str) -> str:
         number = place.removeprefix(_GROWING[node_type])
         return f"{stem}.{number}" if number.isdecimal() else name
     return _INPUTS.get((node_type, name), name)
+
+
+def rows_of(node_type: str, values: Sequence[Any]) -> dict[str, Any] | None:
+    """The rows among a node's values by the names that prompts give them, or None where it has none."""
+    if node_type not in _ROWS:
+        return None
+    sign, stem = _ROWS[node_type]
+    rows = [cast("Mapping[str, Any]", value) for value in values if isinstance(value, Mapping) and sign in value]
+    return {f"{stem}{number}": row for number, row in enumerate(rows, 1)}
 
 
 def current_value(name: str, value: Any) -> Any:

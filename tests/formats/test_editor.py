@@ -168,6 +168,18 @@ def test_fields_with_a_dot_in_their_name_are_like_others(shapes: Shapes) -> None
     assert convert(sheet([node], []), shapes)["1"] == {name: n / 64 for n, name in enumerate(names)}
 
 
+def test_rows_without_names_are_numbered(shapes: Shapes) -> None:
+    rows = [
+        {"on": on, "lora": f"{name}.safetensors", "strength": 1, "strengthTwo": None}
+        for on, name in ((True, "a"), (False, "b"))
+    ]
+    header = {"type": "PowerLoraLoaderHeaderWidget"}
+    node = item(
+        1, "Power Lora Loader (rgthree)", [{}, header, *rows, {}, ""], ins=[("model", "MODEL"), ("clip", "CLIP")]
+    )
+    assert convert(sheet([node], []), shapes)["1"] == {"lora_1": rows[0], "lora_2": rows[1]}
+
+
 def test_list_value_is_marked_so_that_it_is_no_link(shapes: Shapes) -> None:
     node = item(1, "Points", [["2", 0]], ins=[("points", "*", None, "points")])
     assert convert(sheet([node], []), shapes)["1"] == {"points": {"__value__": ["2", 0]}}
