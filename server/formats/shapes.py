@@ -7,11 +7,13 @@ and pack_nodes.json those of widely used packs, by pack: so that files which use
 from __future__ import annotations
 
 import difflib
+import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any, cast
 
 from nodes.define import MISSING, Input, NodeDef
@@ -23,6 +25,8 @@ PLAIN = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 
 _WIDGET_TYPES = PLAIN | {"COMFY_DYNAMICCOMBO_V3"}
 _SEEDS = frozenset({"seed", "noise_seed"})
+_COMPARED = 30
+"""How many names, those with most pairs of letters in common, are compared letter by letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,10 @@ class InputShape:
 
 @dataclass(frozen=True, slots=True)
 class NodeShape:
-    """A node type: what it is called, its inputs (required before optional), its outputs as (name, type)."""
+    """A node type: what it is called, its inputs (required before optional), its outputs as (name, type).
+
+    `versions` are the fields of other versions of it, in the order in which files hold their values.
+    """
 
     id: str
     title: str
@@ -60,6 +67,7 @@ class NodeShape:
     terminal: bool = False
     ours: bool = True
     pack: str | None = None
+    versions: tuple[tuple[InputShape, ...], ...] = ()
 
     def input(self, name: str) -> InputShape | None:
         """The input of this name; `images.3` finds the growing input `images`."""
@@ -86,6 +94,12 @@ def _facts_file(name: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", json.loads(text))
 
 
+@lru_cache(maxsize=4096)
+def _pairs_of(name: str) -> frozenset[str]:
+    """The pairs of letters in a name."""
+    return frozenset(map("".join, pairwise(name)))
+
+
 @dataclass(frozen=True)
 class Shapes:
     """Shapes of node types by name: ours first, then those that are only known."""
@@ -99,14 +113,17 @@ class Shapes:
         if node_type not in self._made:
             definition = self.ours.get(node_type)
             if definition is not None:
-                self._made[node_type] = shape_of(definition)
+                self._made[node_type] = replace(shape_of(definition), versions=_versions(self._facts.get(node_type)))
             elif node_type in self._facts:
                 self._made[node_type] = _known_shape(node_type, self._facts[node_type])
         return self._made.get(node_type)
 
     def nearest(self, node_type: str) -> str | None:
         """The node type of ours whose name is most like this one."""
-        found = difflib.get_close_matches(node_type[:200], list(self.ours.definitions), n=1, cutoff=0.6)
+        name = node_type[:200]
+        pairs = _pairs_of(name)
+        alike = heapq.nlargest(_COMPARED, self.ours.definitions, key=lambda each: len(pairs & _pairs_of(each)))
+        found = difflib.get_close_matches(name, alike, n=1, cutoff=0.6)
         return found[0] if found else None
 
     def __iter__(self) -> Iterator[str]:
@@ -157,13 +174,19 @@ def _known_shape(node_type: str, facts: Mapping[str, Any]) -> NodeShape:
         facts.get("terminal", False),
         ours=False,
         pack=facts.get("pack") or None,
+        versions=_versions(facts),
     )
+
+
+def _versions(facts: Mapping[str, Any] | None) -> tuple[tuple[InputShape, ...], ...]:
+    """The fields of other versions of a node type than the one that is known best."""
+    return tuple(tuple(_known_input(fact) for fact in fields) for fields in (facts or {}).get("versions", ()))
 
 
 def _known_input(fact: Sequence[Any]) -> InputShape:
     name, kind, *more = fact
     options: Mapping[str, Any] = more[0] if more else {}
-    widget = kind in _WIDGET_TYPES
+    widget = kind in _WIDGET_TYPES and not options.get("wire", False)
     return InputShape(
         name=name,
         type=kind,
