@@ -143,12 +143,12 @@ class Hub:
                     client.hint(states=event.data)
             case "progress":
                 for client in self._listeners(event.client):
-                    client.hint(progress=(event.data["node"], _message(event.type, event.data)))
+                    client.hint(progress=(event.data["node"], _said(event)))
             case _:
                 client = self._newest.get(event.client) if event.client is not None else None
                 if client is None:
                     return
-                message = _message(event.type, event.data, event.seq)
+                message = _said(event, event.seq)
                 if client.replaying is not None:
                     client.replaying.append((event.seq, message))
                 else:
@@ -240,7 +240,7 @@ class Hub:
         client.replaying = []
         last = 0
         for event in cast("list[Logged]", await missed()):
-            client.say(_message(event.type, event.data, event.seq))
+            client.say(_said(event, event.seq))
             last = event.seq
         live, client.replaying = client.replaying, None
         for seq, message in live:
@@ -320,8 +320,11 @@ def preview_frame(preview: Preview, *, with_metadata: bool) -> bytes:
     return struct.pack(">II", _PREVIEW_WITH_METADATA, len(text)) + text + preview.picture
 
 
-def _message(type: str, data: Json, seq: int | None = None) -> str:
-    message: dict[str, Any] = {"type": type, "data": data}
-    if seq is not None:
-        message["seq"] = seq
-    return _to_json(message)
+def _message(type: str, data: Json) -> str:
+    return _to_json({"type": type, "data": data})
+
+
+def _said(event: Logged, seq: int | None = None) -> str:
+    """An event as a message. Its data is written once, for the log and for all who hear of it."""
+    numbered = f',"seq":{seq}' if seq is not None else ""
+    return f'{{"type":"{event.type}","data":{event.text}{numbered}}}'

@@ -259,6 +259,8 @@ class Cache:
 
     def _shrink(self) -> None:
         """Forget the longest unused results that nothing running needs, until the rest fits."""
+        if self.used_bytes <= self._limit:
+            return
         for key in [key for key in self._entries if key not in self._pins]:
             if self.used_bytes <= self._limit:
                 return

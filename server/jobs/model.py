@@ -100,6 +100,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """A job's turn on a worker. `n` counts from 1; `why` says why this worker."""
+
+    n: int
+    worker: str
+    why: str
+    started_ms: int
+
+
+@dataclass(frozen=True)
 class Logged:
     """An event as the log keeps it and the socket sends it."""
 
@@ -108,6 +118,11 @@ class Logged:
     client: str | None
     type: str
     data: Json
+
+    @cached_property
+    def text(self) -> str:
+        """The data as JSON: written once, then stored and sent."""
+        return json.dumps(self.data, separators=(",", ":"))
 
 
 def now_ms() -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 from server.jobs.affinity import Choice, Offer, choose
-from server.jobs.model import Job, Json, Logged, Request, Result, State, now_ms
+from server.jobs.model import Attempt, Job, Json, Logged, Request, Result, State, now_ms
 from server.jobs.narrate import Narrator
 from server.jobs.starts import Starts
 from server.jobs.store import Store, StoreFull, Taken
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 MAX_DEATHS = 2
 CRASHES_BEFORE_PAUSE = 3
-_START_DURABLE_AFTER_S = 0.02
+_RECORD_START_AFTER_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,18 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class _Attempt:
-    """A job on a worker. `cancelled` says why, once somebody asked."""
+    """A job on a worker. `cancelled` says why, once somebody asked; `record` writes down that it runs."""
 
     job: Job
-    worker: str
+    turn: Attempt
     narrator: Narrator
-    why: str
     cancelled: str = ""
     kill: asyncio.TimerHandle | None = None
+    record: asyncio.TimerHandle | None = None
+
+    @property
+    def worker(self) -> str:
+        return self.turn.worker
 
 
 @dataclass(slots=True)
@@ -181,8 +185,8 @@ class Queue:
             self._streak += 1
             await self._quietly(self.store.remember("crashes", str(self._streak)))
         for job in crashed:
-            await self._quietly(self.store.lease(job.id, job.attempts, job.worker, "", now_ms(), durable=False))
-            await self._quietly(self.store.give_back(job.id, job.deaths, "the server ended while it ran", now_ms()))
+            turn = Attempt(job.attempts, job.worker, "", now_ms())
+            await self._quietly(self.store.give_back(job, turn, "the server ended while it ran", now_ms()))
         await asyncio.to_thread(self._starts.clear)
         for job in unfinished:
             self._enqueue(replace(job, state=State.QUEUED))
@@ -377,18 +381,17 @@ class Queue:
 
     def _start(self, choice: Choice) -> None:
         """Give a job to a worker. That it begins is in a file already, and on disk soon if it goes on for a while."""
-        job, worker = choice.job, choice.worker
+        job, worker, at_ms = choice.job, choice.worker, now_ms()
         del self._pending[bisect_left(self._pending, job.order, key=lambda j: j.order)]
         self._waiting_since.pop(job.id, None)
         job = replace(
-            job, state=State.RUNNING, attempts=job.attempts + 1, worker=worker, started_ms=job.started_ms or now_ms()
+            job, state=State.RUNNING, attempts=job.attempts + 1, worker=worker, started_ms=job.started_ms or at_ms
         )
-        attempt = _Attempt(job, worker, Narrator(job), choice.why)
+        attempt = _Attempt(job, Attempt(job.attempts, worker, choice.why, at_ms), Narrator(job))
         self._running[worker] = attempt
         self._idle.clear()
         if choice.models:
             self._holds[worker] = choice.models
-        self._changed()
         run = Run(
             job.id,
             job.attempts,
@@ -399,31 +402,38 @@ class Queue:
             _previews(job),
         )
         self.pool.send(worker, run)
-        self._record_start(attempt, durable=False)
+        attempt.record = asyncio.get_running_loop().call_later(_RECORD_START_AFTER_S, self._record_start, attempt)
+        self._changed()
 
-    def _record_start(self, attempt: _Attempt, *, durable: bool) -> None:
-        """Record a start with whatever is written next, then durably if the job still runs."""
-        if self._running.get(attempt.worker) is not attempt:
+    def _record_start(self, attempt: _Attempt) -> None:
+        if self._running.get(attempt.worker) is attempt:
+            leased = self.store.lease(attempt.job.id, attempt.turn)
+            leased.add_done_callback(lambda done: self._start_recorded(attempt, done))
+
+    def _start_recorded(self, attempt: _Attempt, done: asyncio.Future[None]) -> None:
+        if done.cancelled():
             return
-        job = attempt.job
-        leased = self.store.lease(job.id, job.attempts, job.worker, attempt.why, job.started_ms, durable=durable)
-        leased.add_done_callback(lambda done: self._start_recorded(attempt, done, durable=durable))
-
-    def _start_recorded(self, attempt: _Attempt, done: asyncio.Future[None], *, durable: bool) -> None:
-        failed = not done.cancelled() and done.exception() is not None
-        if failed:
-            log.error("the start of job %s cannot be recorded yet: %s", attempt.job.id, done.exception())
-        if failed or not durable:
-            wait_s = self._deadlines.disk_s if failed else _START_DURABLE_AFTER_S
-            loop = asyncio.get_running_loop()
-            loop.call_later(wait_s, lambda: self._record_start(attempt, durable=True))
+        if done.exception() is None:
+            self._starts.recorded(attempt.worker, attempt.job.id, attempt.turn.n)
+            return
+        log.error("the start of job %s cannot be recorded yet: %s", attempt.job.id, done.exception())
+        loop = asyncio.get_running_loop()
+        attempt.record = loop.call_later(self._deadlines.disk_s, self._record_start, attempt)
 
     def _stop(self, attempt: _Attempt, why: str) -> None:
         if attempt.cancelled:
             return
         attempt.cancelled = why
         self.pool.send(attempt.worker, Cancel(attempt.job.id))
-        attempt.kill = asyncio.get_running_loop().call_later(self._deadlines.cancel_s, self._overdue, attempt)
+        loop = asyncio.get_running_loop()
+        attempt.kill = loop.call_later(self._deadlines.cancel_s / 4, self._hesitant, attempt)
+
+    def _hesitant(self, attempt: _Attempt) -> None:
+        """The worker does not stop at once: it may have to be ended."""
+        if self._running.get(attempt.worker) is attempt:
+            self.pool.prepare(attempt.worker)
+            loop = asyncio.get_running_loop()
+            attempt.kill = loop.call_later(self._deadlines.cancel_s * 3 / 4, self._overdue, attempt)
 
     def _overdue(self, attempt: _Attempt) -> None:
         if self._running.get(attempt.worker) is attempt:
@@ -501,6 +511,7 @@ class Queue:
             self._put_back(attempt, attempt.job.deaths, "the server stopped")
         elif attempt.job.deaths + 1 < MAX_DEATHS:
             self._put_back(attempt, attempt.job.deaths + 1, f"Worker {worker} died running it: {death.reason}.")
+            self.pool.prepare(worker)  # it will run the job again, and perhaps die of it again
         else:
             attempt.job = replace(attempt.job, deaths=attempt.job.deaths + 1)
             words = next((line for line in death.said if line.startswith("Fatal")), "".join(death.said[-1:]))
@@ -515,10 +526,12 @@ class Queue:
 
     def _put_back(self, attempt: _Attempt, deaths: int, reason: str) -> None:
         """The job waits again, in its old place."""
-        self._leave(attempt)
+        self._free_worker(attempt)
+        self._settle()
         log.info("job %s waits again: %s", attempt.job.id, reason)
         job = replace(attempt.job, state=State.QUEUED, deaths=deaths, reason=reason, worker="")
-        self._task(self._persist(lambda: self.store.give_back(job.id, deaths, reason, now_ms())))
+        at_ms = now_ms()
+        self._task(self._persist(lambda: self.store.give_back(job, attempt.turn, reason, at_ms)))
         self._enqueue(job)
         self._changed()
         self._dispatch()
@@ -536,15 +549,13 @@ class Queue:
             reason=reason,
             result=Result(outputs, tuple(attempt.narrator.messages), told.data if error else None),
         )
-        if attempt.kill is not None:
-            attempt.kill.cancel()
-        self._running.pop(attempt.worker, None)
         self._ending[job.id] = job
-        self._record(job, attempt, told.type, told.data)
+        self._free_worker(attempt)
         self._dispatch()
+        self._record(job, attempt, told.type, told.data)
 
     def _record(self, job: Job, attempt: _Attempt, type: str, data: Json) -> None:
-        recorded = self.store.end(job)
+        recorded = self.store.end(job, attempt.turn, patient=bool(self._running))
         recorded.add_done_callback(lambda done: self._recorded(job, attempt, type, data, done))
 
     def _recorded(self, job: Job, attempt: _Attempt, type: str, data: Json, done: asyncio.Future[None]) -> None:
@@ -556,6 +567,7 @@ class Queue:
             loop.call_later(self._deadlines.disk_s, self._record, job, attempt, type, data)
             return
         self._ending.pop(job.id, None)
+        self._starts.recorded(attempt.worker, job.id, attempt.turn.n)
         self._ended(job.id)
         self._count(job.state, job.ended_ms - job.started_ms)
         self.totals.nodes_cached += attempt.narrator.cached
@@ -569,11 +581,11 @@ class Queue:
             self._task(self._quietly(self.store.remember("crashes", "0")))
         self._settle()
 
-    def _leave(self, attempt: _Attempt) -> None:
+    def _free_worker(self, attempt: _Attempt) -> None:
         self._running.pop(attempt.worker, None)
-        if attempt.kill is not None:
-            attempt.kill.cancel()
-        self._settle()
+        for timer in (attempt.kill, attempt.record):
+            if timer is not None:
+                timer.cancel()
 
     def _settle(self) -> None:
         if not self._running and not self._ending:

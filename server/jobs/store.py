@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from server.jobs.model import Job, Json, Logged, Request, Result, State, text_of
+from server.jobs.model import Attempt, Job, Json, Logged, Request, Result, State, text_of
 from server.jobs.schema import back_up, connect, open_store
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ HISTORY_KEPT = 10_000
 EVENTS_KEPT = 200_000
 _SEQ_BLOCK = 1_000_000
 _EVENTS_AFTER_S = 0.05
+_PATIENCE_S = 0.008
 _BACKED_UP_BYTES = 256 << 20
 _WHOLE = (
     "ordinal, id, number, state, created_ms, started_ms, ended_ms, attempts, deaths, worker, reason, "
@@ -78,10 +79,14 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.repaired = ""
-        self._ops: queue.SimpleQueue[_Op[Any] | None] = queue.SimpleQueue()
+        self._ops: queue.SimpleQueue[list[_Op[Any]] | None] = queue.SimpleQueue()
         self._events: list[Logged] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._events_timer: asyncio.TimerHandle | None = None
+        self._held: list[_Op[Any]] = []
+        self._held_timer: asyncio.TimerHandle | None = None
+        self._handing = False
         self._seq = 0
+        self._finish = 0
         self._readers = ThreadPoolExecutor(1, "jobs-read")
         self._read: sqlite3.Connection | None = None
         self._writer = threading.Thread(target=self._write_all, name="jobs-write", daemon=True)
@@ -96,13 +101,14 @@ class Store:
         self.repaired, self._connection = opened.repaired, opened.connection
         self._read = connect(self.path)
         self._writer.start()
-        self._seq = await self._soon(_reserve, durable=True)
+        self._seq, self._finish = await self._soon(_reserve, durable=True)
         await self._soon(_prune, durable=False)
 
     async def close(self) -> None:
         """Write what is left, and let go of the file."""
         if self._connection is None:
             return
+        self._hand_over()
         self._ops.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
@@ -127,69 +133,64 @@ class Store:
         words = text_of(job.request.prompt)
 
         def write(connection: sqlite3.Connection) -> Job | Taken:
-            known = connection.execute(f"SELECT {_WHOLE} FROM jobs WHERE id = ?", (job.id,)).fetchone()
-            if known:
-                return Taken(_job(known))
             cursor = connection.execute(
                 "INSERT INTO jobs (id, number, state, client, workflow, prompt, targets, extra, words, created_ms) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
                 (
                     *(job.id, job.number, job.state, job.request.client, job.request.workflow_id, text),
                     *(json.dumps(job.request.targets), json.dumps(job.request.extra), words, job.created_ms),
                 ),
             )
-            return _placed(job, int(cursor.lastrowid or 0))
+            if not cursor.rowcount:
+                return Taken(_job(connection.execute(f"SELECT {_WHOLE} FROM jobs WHERE id = ?", (job.id,)).fetchone()))
+            return replace(job, ordinal=int(cursor.lastrowid or 0))
 
         return self._soon(write, durable=True)
 
-    def lease(
-        self, job: str, attempt: int, worker: str, why: str, at_ms: int, *, durable: bool
-    ) -> asyncio.Future[None]:
+    def lease(self, job: str, attempt: Attempt) -> asyncio.Future[None]:
         """Record that a worker runs a job. Changes nothing about an attempt or a job that has ended."""
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "UPDATE jobs SET state = 'running', attempts = ?, worker = ?, reason = '', "
                 f"started_ms = CASE started_ms WHEN 0 THEN ? ELSE started_ms END WHERE id = ? AND NOT ({_ENDED})",
-                (attempt, worker, at_ms, job),
+                (attempt.n, attempt.worker, attempt.started_ms, job),
             )
-            connection.execute(
-                "INSERT INTO attempts (job, n, worker, why, started_ms) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET worker = excluded.worker",
-                (job, attempt, worker, why, at_ms),
-            )
+            _put_attempt(connection, job, attempt)
 
-        return self._soon(write, durable=durable)
+        return self._soon(write, durable=True)
 
-    def give_back(self, job: str, deaths: int, reason: str, at_ms: int) -> asyncio.Future[None]:
+    def give_back(self, job: Job, attempt: Attempt, reason: str, at_ms: int) -> asyncio.Future[None]:
         """Record that an attempt ended without the job's end; it waits again."""
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "UPDATE jobs SET state = 'queued', deaths = ?, worker = '', reason = ? WHERE id = ?",
-                (deaths, reason, job),
+                "UPDATE jobs SET state = 'queued', attempts = ?, deaths = ?, worker = '', reason = ?, started_ms = ? "
+                f"WHERE id = ? AND NOT ({_ENDED})",
+                (attempt.n, job.deaths, reason, job.started_ms, job.id),
             )
-            _close_attempt(connection, job, at_ms, reason)
+            _put_attempt(connection, job.id, attempt, at_ms, reason)
 
         return self._soon(write, durable=True)
 
-    def end(self, job: Job) -> asyncio.Future[None]:
-        """Record how a job ended. Its state, times, reason and result are the given job's."""
+    def end(self, job: Job, attempt: Attempt | None = None, *, patient: bool = False) -> asyncio.Future[None]:
+        """Record how a job ended, and the attempt that it ended with. `patient`: others will end in a moment."""
 
         def write(connection: sqlite3.Connection) -> None:
-            (finish,) = connection.execute("SELECT COALESCE(MAX(finish), 0) + 1 FROM jobs").fetchone()
+            self._finish += 1
             connection.execute(
-                "UPDATE jobs SET state = ?, started_ms = ?, ended_ms = ?, deaths = ?, reason = ?, outputs = ?, "
-                "messages = ?, error = ?, finish = ? WHERE id = ?",
+                "UPDATE jobs SET state = ?, attempts = ?, worker = ?, started_ms = ?, ended_ms = ?, deaths = ?, "
+                "reason = ?, outputs = ?, messages = ?, error = ?, finish = ? WHERE id = ?",
                 (
-                    *(job.state, job.started_ms, job.ended_ms, job.deaths, job.reason),
+                    *(job.state, job.attempts, job.worker, job.started_ms, job.ended_ms, job.deaths, job.reason),
                     *(json.dumps(job.result.outputs), json.dumps(job.result.messages)),
-                    *(json.dumps(job.result.error) if job.result.error is not None else None, finish, job.id),
+                    *(json.dumps(job.result.error) if job.result.error is not None else None, self._finish, job.id),
                 ),
             )
-            _close_attempt(connection, job.id, job.ended_ms, job.state)
+            if attempt is not None:
+                _put_attempt(connection, job.id, attempt, job.ended_ms, job.state)
 
-        return self._soon(write, durable=True)
+        return self._soon(write, durable=True, patient=patient)
 
     def move(self, job: str, number: float) -> asyncio.Future[None]:
         """Give a waiting job another place."""
@@ -218,8 +219,8 @@ class Store:
         event = Logged(self._seq, job, client, type, data)
         if keep:
             self._events.append(event)
-            if self._timer is None and self._loop is not None:
-                self._timer = self._loop.call_later(_EVENTS_AFTER_S, self._flush_events)
+            if self._events_timer is None and self._loop is not None:
+                self._events_timer = self._loop.call_later(_EVENTS_AFTER_S, self._hand_over)
         return event
 
     @property
@@ -289,7 +290,6 @@ class Store:
 
     async def events(self, *, since: int, job: str | None = None, client: str | None = None) -> list[Logged]:
         """What was logged after `since`: of a job, or of a client's jobs."""
-        self._flush_events()
         await self._soon(lambda _: None, durable=False)
         which, value = ("job = ?", job) if job is not None else ("client = ?", client)
         statement = f"SELECT seq, job, client, type, data FROM events WHERE {which} AND seq > ? ORDER BY seq"
@@ -305,37 +305,49 @@ class Store:
 
     # -- the writing thread -------------------------------------------------------------------------------------
 
-    def _soon(self, write: Write[T], *, durable: bool) -> asyncio.Future[T]:
+    def _soon(self, write: Write[T], *, durable: bool, patient: bool = False) -> asyncio.Future[T]:
+        """Write with whatever else is asked for in this turn of the loop; or, if patient, in the next few."""
         assert self._loop is not None, "the store is not open"
-        self._flush_events()
         done: asyncio.Future[T] = self._loop.create_future()
-        self._ops.put(_Op(write, done, durable))
+        self._held.append(_Op(write, done, durable))
+        if patient:
+            if self._held_timer is None:
+                self._held_timer = self._loop.call_later(_PATIENCE_S, self._hand_over)
+        elif not self._handing:
+            self._handing = True
+            self._loop.call_soon(self._hand_over)
         return done
 
-    def _flush_events(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _hand_over(self) -> None:
+        """Give the writing thread everything that waits for it."""
+        for timer in (self._events_timer, self._held_timer):
+            if timer is not None:
+                timer.cancel()
+        self._events_timer = self._held_timer = None
+        self._handing = False
         if self._events and self._loop is not None:
             rows = self._events
             self._events = []
             # A log that cannot be written loses what could have been replayed; jobs do not depend on it.
             done: asyncio.Future[None] = self._loop.create_future()
             done.add_done_callback(lambda d: d.cancelled() or d.exception())
-            self._ops.put(_Op(lambda c: _insert_events(c, rows), done, durable=False))
+            self._held.append(_Op(lambda c: _insert_events(c, rows), done, durable=False))
+        if self._held:
+            self._ops.put(self._held)
+            self._held = []
 
     def _write_all(self) -> None:
         closing = False
         while not closing:
             batch: list[_Op[Any]] = []
-            op = self._ops.get()
+            ops = self._ops.get()
             while True:
-                if op is None:
+                if ops is None:
                     closing = True
                     break
-                batch.append(op)
+                batch += ops
                 try:
-                    op = self._ops.get_nowait()
+                    ops = self._ops.get_nowait()
                 except queue.Empty:
                     break
             if batch:
@@ -390,13 +402,17 @@ def _run(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) 
     connection.execute(statement, values)
 
 
-def _reserve(connection: sqlite3.Connection) -> int:
-    """A number that no event had, even one that a crash lost: each start has a block of numbers of its own."""
+def _reserve(connection: sqlite3.Connection) -> tuple[int, int]:
+    """A number that no event had, even one that a crash lost, and that of the job which ended last.
+
+    Each start has a block of events' numbers of its own.
+    """
     row = connection.execute("SELECT value FROM meta WHERE key = 'seq'").fetchone()
     (last,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
     first = max(int(row[0]) if row else 0, int(last))
     _run(connection, "INSERT OR REPLACE INTO meta VALUES ('seq', ?)", (str(first + _SEQ_BLOCK),))
-    return first
+    (finish,) = connection.execute("SELECT COALESCE(MAX(finish), 0) FROM jobs").fetchone()
+    return first, int(finish)
 
 
 def _prune(connection: sqlite3.Connection) -> None:
@@ -420,18 +436,19 @@ def _prune(connection: sqlite3.Connection) -> None:
 def _insert_events(connection: sqlite3.Connection, events: Sequence[Logged]) -> None:
     connection.executemany(
         "INSERT INTO events (seq, job, client, type, data) VALUES (?, ?, ?, ?, ?)",
-        [(e.seq, e.job, e.client, e.type, json.dumps(e.data, separators=(",", ":"))) for e in events],
+        [(e.seq, e.job, e.client, e.type, e.text) for e in events],
     )
 
 
-def _close_attempt(connection: sqlite3.Connection, job: str, at_ms: int, outcome: str) -> None:
+def _put_attempt(
+    connection: sqlite3.Connection, job: str, attempt: Attempt, ended_ms: int = 0, outcome: str = ""
+) -> None:
+    """Write an attempt down, or how one ended that is written down already. What has ended stays as it is."""
     connection.execute(
-        "UPDATE attempts SET ended_ms = ?, outcome = ? WHERE job = ? AND ended_ms = 0", (at_ms, outcome, job)
+        "INSERT INTO attempts (job, n, worker, why, started_ms, ended_ms, outcome) VALUES (?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET ended_ms = excluded.ended_ms, outcome = excluded.outcome WHERE ended_ms = 0",
+        (job, attempt.n, attempt.worker, attempt.why, attempt.started_ms, ended_ms, outcome),
     )
-
-
-def _placed(job: Job, ordinal: int) -> Job:
-    return replace(job, ordinal=ordinal)
 
 
 def _like(text: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 
 
@@ -14,7 +15,11 @@ class FileClaims:
 
     def __init__(self, folder: Path, job: str) -> None:
         self._path = _claims_path(folder, job)
-        self._names = _read(self._path)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """Read when the first node asks: most jobs of an earlier attempt, and most nodes, have none."""
+        return _read(self._path)
 
     def claimed(self, file: str, /) -> str | None:
         """The name that an earlier attempt claimed for this file."""

@@ -9,19 +9,32 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import server
-from server.workers.messages import Beat, BrokenPipe, Decoder, FromWorker, Ready, Start, Stop, ToWorker, encode
+from server.workers.messages import (
+    Beat,
+    BrokenPipe,
+    Decoder,
+    Finished,
+    FromWorker,
+    Ready,
+    Start,
+    Stop,
+    Take,
+    ToWorker,
+    encode,
+)
 from server.workers.pool import Died, Listener, WorkerState
 
 log = logging.getLogger(__name__)
 
 _LINES_KEPT = 40
 _MAX_BACKOFF_S = 30.0
+_NOT_NEEDED = "it is not needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,9 @@ class LocalPool:
     def send(self, worker: str, message: ToWorker) -> None:
         self._members[worker].send(message)
 
+    def prepare(self, worker: str) -> None:
+        self._members[worker].prepare()
+
     def kill(self, worker: str, reason: str) -> None:
         self._members[worker].kill(reason)
 
@@ -63,7 +79,10 @@ class LocalPool:
 
 
 class _Member:
-    """One worker's place: the process that fills it now, and when to fill it again."""
+    """One worker's place: the process that fills it now, and when to fill it again.
+
+    A spare has done all that takes a worker long to start, and waits to be told that the place is free.
+    """
 
     def __init__(self, device: str, start: Start, patience: Patience) -> None:
         self.state = WorkerState(device)
@@ -71,13 +90,17 @@ class _Member:
         self._start = start
         self._patience = patience
         self._process: _Process | None = None
+        self._spare: _Process | None = None
         self._failures = 0
         self._closing = False
-        self._again: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
-        self.state.starts += 1
+    async def start(self, *, spare: bool = False) -> None:
         process = _Process(self, self._patience)
+        if spare:
+            self._spare = process
+        else:
+            self._put_in_place(process)
         loop = asyncio.get_running_loop()
         await loop.subprocess_exec(
             lambda: process,
@@ -88,8 +111,18 @@ class _Member:
             env=_environment(),
             **_own_group(),
         )
-        self._process = process
-        self.send(self._start)
+        process.send(replace(self._start, spare=process is self._spare))
+        if process not in (self._process, self._spare):
+            process.kill(_NOT_NEEDED)
+
+    def prepare(self) -> None:
+        if self._spare is None and not self._closing:
+            self._soon(self.start(spare=True))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def send(self, message: ToWorker) -> None:
         if self._process is not None:
@@ -101,8 +134,11 @@ class _Member:
 
     async def close(self, grace_s: float) -> None:
         self._closing = True
-        if self._again is not None:
-            self._again.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if (spare := self._spare) is not None:
+            self._dismiss_spare()
+            await asyncio.wait((spare.gone,), timeout=grace_s)
         if self._process is None:
             return
         self._process.send(Stop())
@@ -112,7 +148,14 @@ class _Member:
             self._process.kill("the server is stopping")
             await self._process.gone
 
-    def heard(self, message: FromWorker) -> None:
+    def _dismiss_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.kill(_NOT_NEEDED)
+
+    def heard(self, process: _Process, message: FromWorker) -> None:
+        if process is not self._process:
+            return
         match message:
             case Ready():
                 self._failures = 0
@@ -121,11 +164,16 @@ class _Member:
             case Beat():
                 self.state.rss_bytes, self.state.cache = message.rss_bytes, message.cache
                 self.state.device = message.device or self.state.device
+            case Finished():
+                self._dismiss_spare()
             case _:
                 pass
         self.listener(self.state.id, message)
 
-    def died(self, death: Died) -> None:
+    def died(self, process: _Process, death: Died) -> None:
+        if process is not self._process:
+            self._spare = None if process is self._spare else self._spare
+            return
         was_ready = self.state.ready
         self.state.ready, self.state.pid, self.state.rss_bytes = False, 0, 0
         self._process = None
@@ -133,12 +181,23 @@ class _Member:
         if not self._closing:
             log.warning("worker %s died: %s", self.state.id, death.reason)
             self._failures += 0 if was_ready else 1
-            self._again = asyncio.get_running_loop().create_task(self._start_again())
+            self._soon(self._start_again())
         self.listener(self.state.id, death)
 
     async def _start_again(self) -> None:
         await asyncio.sleep(min(2.0 ** (self._failures - 1), _MAX_BACKOFF_S) if self._failures else 0)
-        await self.start()
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return await self.start()
+        log.info("worker %s: a spare takes its place", self.state.id)
+        self._put_in_place(spare)
+        spare.send(Take())
+        return None
+
+    def _put_in_place(self, process: _Process) -> None:
+        self.state.starts += 1
+        self._process = process
+        process.watch()
 
 
 def _nobody(worker: str, message: FromWorker | Died) -> None:
@@ -161,6 +220,9 @@ class _Process(asyncio.SubprocessProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.SubprocessTransport", transport)
+
+    def watch(self) -> None:
+        """Expect signs of life from now on."""
         self._expect_sign_of_life(self._patience.start_s)
 
     def send(self, message: ToWorker) -> None:
@@ -189,7 +251,7 @@ class _Process(asyncio.SubprocessProtocol):
         self._expect_sign_of_life(self._patience.beat_s)
         try:
             for message in self._decoder.feed(data):
-                self._member.heard(cast(FromWorker, message))
+                self._member.heard(self, cast(FromWorker, message))
         except BrokenPipe as error:
             self.kill(f"it said what is no message ({error})")
 
@@ -200,7 +262,7 @@ class _Process(asyncio.SubprocessProtocol):
         code = self._transport.get_returncode() if self._transport else None
         if not self.gone.done():
             self.gone.set_result(None)
-        self._member.died(Died(self._killed_for or _why(code), tuple(self._lines)))
+        self._member.died(self, Died(self._killed_for or _why(code), tuple(self._lines)))
 
     def process_exited(self) -> None:
         # A child that inherited the pipes would keep them open for ever; what the worker had said is read already.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import os
 import signal
 import sys
@@ -85,9 +86,19 @@ def has_accelerator() -> bool:
     )
 
 
+def load_for(device: str) -> None:
+    """Import what `device_entry` will need; the device itself is left alone."""
+    if not _is_cpu(device):
+        importlib.import_module("torch")
+
+
+def _is_cpu(device: str) -> bool:
+    return device.startswith("cpu") or (device == "auto" and not has_accelerator())
+
+
 def device_entry(name: str) -> Mapping[str, Any]:
     """The worker's device as an entry of `/system_stats`. The CPU's costs no torch; others' do."""
-    if name.startswith("cpu") or (name == "auto" and not has_accelerator()):
+    if _is_cpu(name):
         return cpu_device()
     import torch  # noqa: PLC0415 -- a worker on an accelerator needs it anyway
 

@@ -1,14 +1,15 @@
 """What goes over the pipe between the server and a worker, both ways.
 
-A frame is two lengths, a JSON body and what goes along as it is: a preview's picture, a job's prompt, which is read
-only by who needs it. A worker runs code of others, so nothing it says is unpickled.
+A frame is two lengths, a JSON body, which is a list of messages, and what goes along with the last of them as it is: a
+preview's picture, a job's prompt, which is read only by who needs it. A worker runs code of others, so nothing it says
+is unpickled.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The first message to a worker: what it owns and where things are."""
+    """The first message to a worker: what it owns and where things are. A `spare` owns nothing until a Take comes."""
 
     base: str
     output: str | None = None
@@ -29,7 +30,13 @@ class Start:
     custom_nodes: bool = False
     digest: str = ""
     memory_limit_bytes: int = 0
+    spare: bool = False
     options: Json = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The worker before this one is gone: the device is the spare's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +149,36 @@ class Checked:
     answer: Json
 
 
-ToWorker = Start | Run | Cancel | Free | Check | Stop
+ToWorker = Start | Take | Run | Cancel | Free | Check | Stop
 FromWorker = Ready | Catalogue | Beat | Happened | Previewed | Finished | Checked
 
 _TYPES: Mapping[str, type] = {
     cls.__name__: cls
-    for cls in (Start, Run, Cancel, Free, Check, Stop, Ready, Catalogue, Beat, Happened, Previewed, Finished, Checked)
+    for cls in (
+        Start,
+        Take,
+        Run,
+        Cancel,
+        Free,
+        Check,
+        Stop,
+        Ready,
+        Catalogue,
+        Beat,
+        Happened,
+        Previewed,
+        Finished,
+        Checked,
+    )
 }
 _FIELDS: Mapping[type, tuple[str, ...]] = {cls: tuple(f.name for f in fields(cls)) for cls in _TYPES.values()}
 _TUPLES = frozenset({"targets", "nodes", "errors"})
 _ALONG: Mapping[type, str] = {Previewed: "picture", Run: "prompt", Check: "prompt"}
 """The fields that go behind the JSON."""
+
+
+Written = tuple[str, bytes]
+"""A message as JSON, and what goes along with it."""
 
 
 class BrokenPipe(ValueError):  # noqa: N818 -- reads as what it is
@@ -161,11 +187,34 @@ class BrokenPipe(ValueError):  # noqa: N818 -- reads as what it is
 
 def encode(message: ToWorker | FromWorker) -> bytes:
     """A message as one frame."""
+    return framed([written(message)])
+
+
+def written(message: ToWorker | FromWorker) -> Written:
+    """A message as JSON, and what goes along. Raises TypeError or ValueError when it holds what is no JSON."""
     kind = type(message)
     along_name = _ALONG.get(kind)
     along: bytes = getattr(message, along_name) if along_name is not None else b""
     values = [None if name == along_name else getattr(message, name) for name in _FIELDS[kind]]
-    body = _to_json([kind.__name__, *values]).encode()
+    return _to_json([kind.__name__, *values]), along
+
+
+def framed(messages: Iterable[Written]) -> bytes:
+    """Written messages as frames: as few as can be, for a frame costs its reader as much as a message."""
+    frames: list[bytes] = []
+    texts: list[str] = []
+    for text, along in messages:
+        texts.append(text)
+        if along:
+            frames.append(_frame(texts, along))
+            texts = []
+    if texts:
+        frames.append(_frame(texts, b""))
+    return b"".join(frames)
+
+
+def _frame(texts: list[str], along: bytes) -> bytes:
+    body = f"[{','.join(texts)}]".encode()
     return _FRAME.pack(len(body), len(along)) + body + along
 
 
@@ -188,22 +237,25 @@ class Decoder:
                 end = middle + along
                 if len(self._bytes) < end:
                     break
-                message = _decode(self._bytes[start + _FRAME.size : middle], self._bytes[middle:end])
+                messages = _decode(self._bytes[start + _FRAME.size : middle], self._bytes[middle:end])
                 start = end
-                yield message
+                yield from messages
         finally:
             del self._bytes[:start]
 
 
-def _decode(body: bytearray, along: bytearray) -> Any:
+def _decode(body: bytearray, along: bytearray) -> list[Any]:
     try:
-        name, *values = json.loads(body.decode())
-        kind = _TYPES[name]
-        names = _FIELDS[kind]
-        if (along_name := _ALONG.get(kind)) is not None:
-            values[names.index(along_name)] = bytes(along)
-        if not _TUPLES.isdisjoint(names):
-            values = [tuple(v) if n in _TUPLES and v is not None else v for n, v in zip(names, values, strict=True)]
-        return cast("Callable[..., Any]", kind)(*values)
+        return [_message(name, values, along) for name, *values in json.loads(body.decode())]
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise BrokenPipe(f"no message: {error}") from error
+
+
+def _message(name: str, values: list[Any], along: bytearray) -> Any:
+    kind = _TYPES[name]
+    names = _FIELDS[kind]
+    if (along_name := _ALONG.get(kind)) is not None:
+        values[names.index(along_name)] = bytes(along)
+    if not _TUPLES.isdisjoint(names):
+        values = [tuple(v) if n in _TUPLES and v is not None else v for n, v in zip(names, values, strict=True)]
+    return cast("Callable[..., Any]", kind)(*values)

@@ -55,6 +55,10 @@ class Pool(Protocol):
         """Send a message. One to a worker that is gone is dropped: its death is told to the listener."""
         ...
 
+    def prepare(self, worker: str) -> None:
+        """The worker may die soon: have another one at hand that takes its place at once, until it ends a job."""
+        ...
+
     def kill(self, worker: str, reason: str) -> None:
         """End a worker's process now, whatever it does."""
         ...

@@ -14,8 +14,10 @@ REASON = f"importing it ended the worker {DEATHS} times; it is left out until th
 class Trial:
     """Counts the workers of one server that ended while they imported a pack."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, counts: bool = True) -> None:
+        """`counts`: no such process is ended by the server itself while it imports."""
         self._path = path
+        self._counts = counts
         self._server = os.getppid()
         self._deaths = self._known()
 
@@ -33,7 +35,8 @@ class Trial:
 
     def _write(self, deaths: dict[str, int]) -> None:
         # What is about to be imported counts as a death until the next is begun.
-        self._path.write_text(json.dumps({"server": self._server, "deaths": deaths}), "utf-8")
+        if self._counts:
+            self._path.write_text(json.dumps({"server": self._server, "deaths": deaths}), "utf-8")
 
     def _known(self) -> dict[str, int]:
         try:

@@ -37,7 +37,7 @@ from server.formats.prompt import read_prompt
 from server.workers.alone import Alone
 from server.workers.catalogue import to_data
 from server.workers.claims import FileClaims
-from server.workers.machine import be_the_victim, device_entry, die_with, limit_memory, rss_bytes
+from server.workers.machine import be_the_victim, device_entry, die_with, limit_memory, load_for, rss_bytes
 from server.workers.messages import (
     Beat,
     Cancel,
@@ -54,7 +54,10 @@ from server.workers.messages import (
     Run,
     Start,
     Stop,
-    encode,
+    Take,
+    Written,
+    framed,
+    written,
 )
 from server.workers.metadata import Metadata
 from server.workers.trial import Trial
@@ -81,8 +84,9 @@ class Wire:
         self._out = outwards
         self._decoder = Decoder()
         self._lock = threading.Lock()
-        self._waiting: list[bytes] = []
+        self._waiting: list[Written] = []
         self._some = threading.Event()
+        self._sent_at = 0.0
         threading.Thread(target=self._send_soon, name="send", daemon=True).start()
 
     @staticmethod
@@ -97,19 +101,25 @@ class Wire:
 
     def say(self, message: FromWorker) -> None:
         """Send a message, and what waits before it."""
-        self._send(encode(message))
+        self._send(written(message))
 
     def add(self, message: FromWorker) -> None:
         """Send a message with the next, or within milliseconds: nodes that do little have much to say."""
-        data = encode(message)
+        data = written(message)
         with self._lock:
             self._waiting.append(data)
         if not self._some.is_set():
             self._some.set()
 
-    def _send(self, more: bytes = b"") -> None:
+    @property
+    def silent_s(self) -> float:
+        """How long ago something was sent."""
+        return time.monotonic() - self._sent_at
+
+    def _send(self, *more: Written) -> None:
         with self._lock:
-            data = memoryview(b"".join((*self._waiting, more)))
+            self._sent_at = time.monotonic()
+            data = memoryview(framed((*self._waiting, *more)))
             self._waiting.clear()
             while data:
                 data = data[os.write(self._out, data) :]
@@ -151,16 +161,16 @@ class Things(Mapping[type, object]):
 class Worker:
     """A device's worker: what it has loaded, and the job that it runs."""
 
-    def __init__(self, wire: Wire, start: Start) -> None:
+    def __init__(self, wire: Wire, start: Start, folders: Folders, registry: Registry) -> None:
         self._wire = wire
         self._start = start
-        self._folders = Folders.at(Path(start.base), output=Path(start.output) if start.output else None)
+        self._folders = folders
+        self._registry = registry
         self._claims = self._folders.state / "claims"
         self._todo: queue.SimpleQueue[Run | Free | Stop] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._job = ""
         self._stopping = False
-        self._registry = self._load()
         self._things = self._provide()
         self._cache = self._open_cache()
         self._engine = Engine(self._registry, cache=self._cache, provided=self._things, salt=self._salt)
@@ -283,9 +293,15 @@ class Worker:
         data = to_json(event, preview=False)
         for key in ("type", "job", "seq"):
             data.pop(key, None)
-        # Which node starts is said before it does: it may be the last thing that this process says.
-        say = self._wire.say if event.type == Executing.type else self._wire.add
+        say = self._wire.say if event.type == Executing.type and self._is_news(task) else self._wire.add
         say(Happened(task.job, event.type, data))
+
+    def _is_news(self, task: Run) -> bool:
+        """Whether to say at once which node starts, since it may be the last thing that this process says.
+
+        Nodes that follow one another in no time are told of together, unless a worker died at this job before.
+        """
+        return task.attempt > 1 or self._wire.silent_s > _SEND_AFTER_S
 
     def _check(self, message: Check) -> Mapping[str, Any]:
         targets = list(message.targets) if message.targets is not None else None
@@ -315,15 +331,6 @@ class Worker:
         except (RuntimeError, ValueError) as error:
             log.warning("the device cannot be asked: %s", error)
             return {}
-
-    def _load(self) -> Registry:
-        registry = builtin()
-        if not self._start.custom_nodes:
-            return registry
-        trial = Trial(self._folders.state / f"packs-{self._start.device.replace(':', '-')}.json")
-        registry = load_packs(registry, self._folders.roots("custom_nodes"), trial.begins)
-        trial.over()
-        return registry
 
     def _provide(self) -> Things:
         with lazily():
@@ -362,16 +369,33 @@ def main() -> None:
     if not isinstance(start, Start):
         return
     limit_memory(start.memory_limit_bytes)
+    folders = Folders.at(Path(start.base), output=Path(start.output) if start.output else None)
+    registry = _load(start, folders)
+    load_for(start.device)
+    loaded_s = time.monotonic() - since
+    if start.spare and not isinstance(next(messages, None), Take):
+        return
     # A worker of a server that was killed may be in its last moments; two at once would share a device and a job.
-    alone = Alone(Folders.at(Path(start.base)).state / f"worker-{start.device.replace(':', '-')}.lock", wait=True)
+    alone = Alone(folders.state / f"worker-{start.device.replace(':', '-')}.lock", wait=True)
     die_with(parent)  # it may have ended while this waited
-    worker = Worker(wire, start)
+    since = time.monotonic() - loaded_s
+    worker = Worker(wire, start, folders, registry)
     gc.freeze()  # what was imported stays; there is no use in looking through it again and again
     worker.introduce(since)
     threading.Thread(target=worker.listen, args=(messages,), name="listen", daemon=True).start()
     threading.Thread(target=worker.beat, name="beat", daemon=True).start()
     worker.run()
     alone.release()
+
+
+def _load(start: Start, folders: Folders) -> Registry:
+    registry = builtin()
+    if not start.custom_nodes:
+        return registry
+    trial = Trial(folders.state / f"packs-{start.device.replace(':', '-')}.json", counts=not start.spare)
+    registry = load_packs(registry, folders.roots("custom_nodes"), trial.begins)
+    trial.over()
+    return registry
 
 
 def _failed(job: str, kind: str, message: str) -> Finished:

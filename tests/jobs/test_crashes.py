@@ -155,6 +155,30 @@ def test_an_accepted_job_is_there_after_a_kill(tmp_path: Path) -> None:
         server.stop()
 
 
+def test_a_kill_in_a_flood_runs_nothing_twice_that_was_said_to_be_done(tmp_path: Path) -> None:
+    server = Running(prepare(tmp_path), {"custom_nodes": True}).start()
+    jobs = [server.submit(quick(f"flood-{n}"), prompt_id=f"flood-{n}") for n in range(60)]
+    server.logging_until(lambda: len(done_in(server.log)) >= 20)
+    server.kill()
+    said = done_in(server.log)
+    server = Running(tmp_path, {"custom_nodes": True}).start()
+    try:
+        ended = {job: server.ended(job) for job in jobs}
+    finally:
+        server.stop()
+    assert {found["state"] for found in ended.values()} == {"done"}
+    assert {found["attempt"] for job, found in ended.items() if job in said} == {1}
+    for found in ended.values():
+        assert [each["attempt"] for each in found["attempts"]] == list(range(1, found["attempt"] + 1))
+        assert found["attempts"][-1]["outcome"] == "done"
+    assert [len(list((tmp_path / "output" / job).glob("*"))) for job in jobs] == [1] * len(jobs)
+
+
+def done_in(log: list[str]) -> set[str]:
+    """The jobs that a log says are done."""
+    return {line.split("job ")[1].split(" ")[0] for line in list(log) if " done after " in line}
+
+
 def test_a_job_goes_on_where_it_was(tmp_path: Path) -> None:
     prompt = {
         "1": {"class_type": "ToyNumber", "inputs": {"value": 5}},
