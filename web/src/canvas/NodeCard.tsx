@@ -96,7 +96,7 @@ function Head({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) 
       ) : (
         <h3 title={shape.description || undefined}>{titleOf(node, shape)}</h3>
       )}
-      {data.warnings.length > 0 && (
+      {data.warnings.length > 0 && run?.state !== "error" && (
         <span className="warning" role="img" title={data.warnings.join("\n")} aria-label={data.warnings.join(" ")}>
           <TriangleAlert size={14} />
         </span>

@@ -36,7 +36,12 @@ export default function Lightbox() {
     useUi.setState({ lightbox: { ...box, at: (box.at + by + box.items.length) % box.items.length } });
   const pin = () => {
     if (pinned && imageUrl(pinned) !== imageUrl(item.image))
-      return useUi.setState({ compare: { a: pinned, b: item.image }, lightbox: undefined, pinnedA: undefined });
+      return useUi.setState({
+        compare: { a: pinned, b: item.image },
+        lightbox: undefined,
+        pinnedA: undefined,
+        toasts: [],
+      });
     useUi.setState({ pinnedA: item.image });
     toast("Pinned as A. Open another and press C to compare.");
   };

@@ -1,7 +1,12 @@
 import { Dialog } from "radix-ui";
+import { type ReactNode, useId, useState } from "react";
 import { type Theme, useUi } from "../store/ui";
 
-const THEMES: readonly Theme[] = ["dark", "light", "system"];
+const THEMES: readonly (readonly [Theme, string])[] = [
+  ["dark", "Dark"],
+  ["light", "Light"],
+  ["system", "System"],
+];
 
 export function Settings() {
   const open = useUi((state) => state.settings);
@@ -28,36 +33,107 @@ function Choices() {
   const { theme, minimap, snap, trackpad, straight } = useUi();
   return (
     <div className="settings">
-      <fieldset>
-        <legend>Theme</legend>
-        {THEMES.map((one) => (
-          <label key={one}>
-            <input type="radio" name="theme" checked={theme === one} onChange={() => useUi.setState({ theme: one })} />{" "}
-            {one}
-          </label>
-        ))}
-      </fieldset>
-      <Check label="Minimap" on={minimap} onChange={(on) => useUi.setState({ minimap: on })} />
-      <Check label="Snap nodes to the grid" on={snap} onChange={(on) => useUi.setState({ snap: on })} />
-      <Check
-        label="Two fingers pan (trackpad); pinch or Ctrl zooms"
+      <Row label="Theme" hint="System follows this machine.">
+        <div className="segments" role="radiogroup" aria-label="Theme">
+          {THEMES.map(([one, label]) => (
+            // biome-ignore lint/a11y/useSemanticElements: a segmented control
+            <button
+              type="button"
+              role="radio"
+              aria-checked={theme === one}
+              key={one}
+              onClick={() => useUi.setState({ theme: one })}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      </Row>
+      <Switch
+        label="Minimap"
+        hint="The whole graph in the corner; drag in it to move."
+        on={minimap}
+        onChange={(on) => useUi.setState({ minimap: on })}
+      />
+      <Switch
+        label="Snap to the grid"
+        hint="Hold Alt while dragging to place freely."
+        on={snap}
+        onChange={(on) => useUi.setState({ snap: on })}
+      />
+      <Switch
+        label="Trackpad"
+        hint="Two fingers pan; pinch or Ctrl zooms."
         on={trackpad}
         onChange={(on) => useUi.setState({ trackpad: on })}
       />
-      <Check label="Straight links" on={straight} onChange={(on) => useUi.setState({ straight: on })} />
-      {"Notification" in window && (
-        <button type="button" className="quiet" onClick={() => void Notification.requestPermission()}>
-          Tell me when a run is done in the background
-        </button>
-      )}
+      <Switch
+        label="Straight links"
+        hint="Right angles in place of curves."
+        on={straight}
+        onChange={(on) => useUi.setState({ straight: on })}
+      />
+      {"Notification" in window && <Notify />}
     </div>
   );
 }
 
-function Check({ label, on, onChange }: { label: string; on: boolean; onChange: (on: boolean) => void }) {
+/** The browser asks once; what was said there can be changed there alone. */
+function Notify() {
+  const [said, setSaid] = useState(Notification.permission);
+  const hint =
+    said === "denied"
+      ? "The browser was told not to; change it there."
+      : "When a run ends while the page is in the background.";
   return (
-    <label className="check">
-      <input type="checkbox" checked={on} onChange={(event) => onChange(event.currentTarget.checked)} /> {label}
-    </label>
+    <Row label="Notifications" hint={hint}>
+      {said === "default" ? (
+        <button type="button" className="quiet" onClick={() => void Notification.requestPermission().then(setSaid)}>
+          Allow
+        </button>
+      ) : (
+        <span className="said">{said === "granted" ? "Allowed" : "Blocked"}</span>
+      )}
+    </Row>
+  );
+}
+
+function Row({ label, hint, children }: { label: string; hint: string; children: ReactNode }) {
+  return (
+    <div className="setting">
+      <span>
+        {label}
+        <small>{hint}</small>
+      </span>
+      {children}
+    </div>
+  );
+}
+
+interface SwitchProps {
+  readonly label: string;
+  readonly hint: string;
+  readonly on: boolean;
+  readonly onChange: (on: boolean) => void;
+}
+
+function Switch({ label, hint, on, onChange }: SwitchProps) {
+  const id = useId();
+  return (
+    <button
+      type="button"
+      role="switch"
+      aria-checked={on}
+      aria-label={label}
+      aria-describedby={id}
+      className="setting"
+      onClick={() => onChange(!on)}
+    >
+      <span>
+        {label}
+        <small id={id}>{hint}</small>
+      </span>
+      <i className={on ? "switch on" : "switch"} />
+    </button>
   );
 }

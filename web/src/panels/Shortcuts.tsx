@@ -1,6 +1,6 @@
 import { Dialog } from "radix-ui";
 import { useState } from "react";
-import { pressed } from "../model/keys";
+import { type Command, pressed } from "../model/keys";
 import { filterTexts } from "../model/search";
 import { COMMANDS, keyLabel } from "../store/commands";
 import { rebind, resetKeys, useKeysOf } from "../store/keys";
@@ -21,6 +21,8 @@ const MOUSE: readonly (readonly [string, string])[] = [
   ["C", "Link the selected node by name"],
   ["Esc Esc", "Cancel the run"],
 ];
+
+const GROUPS: readonly Command["group"][] = ["Run", "Edit", "Node", "View", "File"];
 
 export default function Shortcuts() {
   const [text, setText] = useState("");
@@ -60,35 +62,31 @@ export default function Shortcuts() {
             value={text}
             onChange={(event) => setText(event.currentTarget.value)}
           />
-          <dl className="shortcuts">
-            {found.map((one) => (
-              <div key={one.id}>
-                <dt>{one.label}</dt>
-                <dd>
-                  <button
-                    type="button"
-                    className="rebind"
-                    title="Change the keys"
-                    onClick={() => setWaiting(one.id)}
-                    onBlur={() => setWaiting(undefined)}
-                  >
-                    <span className="unseen">Change the keys of {one.label}: </span>
-                    {waiting === one.id
-                      ? "Press the keys"
-                      : keysOf(one).map((keys) => <kbd key={keys}>{keyLabel(keys)}</kbd>)}
-                    {waiting !== one.id && !keysOf(one).length && "none"}
-                  </button>
-                </dd>
-              </div>
+          <div className="shortcuts">
+            {GROUPS.map((group) => (
+              <Group
+                key={group}
+                name={group}
+                commands={found.filter((one) => one.group === group)}
+                waiting={waiting}
+                onWait={setWaiting}
+              />
             ))}
-            {!text &&
-              MOUSE.map(([how, what]) => (
-                <div key={how}>
-                  <dt>{what}</dt>
-                  <dd>{how}</dd>
-                </div>
-              ))}
-          </dl>
+            {!text && (
+              <section>
+                <h3>Mouse and more</h3>
+                <dl>
+                  {MOUSE.map(([how, what]) => (
+                    <div key={how}>
+                      <dt>{what}</dt>
+                      <dd>{how}</dd>
+                    </div>
+                  ))}
+                </dl>
+              </section>
+            )}
+            {text && !found.length && <p className="hint">Nothing fits.</p>}
+          </div>
           <footer>
             {changed && (
               <button type="button" className="quiet" onClick={resetKeys}>
@@ -102,5 +100,45 @@ export default function Shortcuts() {
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
+  );
+}
+
+interface GroupProps {
+  readonly name: string;
+  readonly commands: readonly Command[];
+  /** The command whose new keys are being pressed. */
+  readonly waiting?: string;
+  readonly onWait: (id: string | undefined) => void;
+}
+
+function Group({ name, commands, waiting, onWait }: GroupProps) {
+  const keysOf = useKeysOf();
+  if (!commands.length) return null;
+  return (
+    <section>
+      <h3>{name}</h3>
+      <dl>
+        {commands.map((one) => (
+          <div key={one.id}>
+            <dt>{one.label}</dt>
+            <dd>
+              <button
+                type="button"
+                className="rebind"
+                title="Change the keys"
+                onClick={() => onWait(one.id)}
+                onBlur={() => onWait(undefined)}
+              >
+                <span className="unseen">Change the keys of {one.label}: </span>
+                {waiting === one.id
+                  ? "Press the keys"
+                  : keysOf(one).map((keys) => <kbd key={keys}>{keyLabel(keys)}</kbd>)}
+                {waiting !== one.id && !keysOf(one).length && "none"}
+              </button>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
   );
 }

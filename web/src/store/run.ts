@@ -88,8 +88,10 @@ async function runOnce(
     return true;
   } catch (error) {
     const body = error instanceof rest.ServerError && isObject(error.body) ? error.body : {};
-    showProblems(tab, (isObject(body.node_errors) ? body.node_errors : {}) as unknown as rest.Accepted["node_errors"]);
-    report(error);
+    const problems = isObject(body.node_errors) ? body.node_errors : {};
+    showProblems(tab, problems as unknown as rest.Accepted["node_errors"]);
+    // Where nodes say what is wrong with them, the sum of it says nothing more.
+    if (!Object.keys(problems).length) report(error);
     return false;
   }
 }
@@ -133,8 +135,10 @@ function showProblems(tab: Tab, problems: rest.Accepted["node_errors"]): void {
     setNode(tab.id, id, { state: "error", message });
   }
   const first = entries[0];
+  const title = first && useLibrary.getState().catalogue.get(first[1].class_type)?.title;
+  const others = entries.length > 1 ? ` ${entries.length - 1} more.` : "";
   if (first)
-    toast(`${first[1].class_type}: ${first[1].errors[0]?.message ?? "is not right"}.`, "error", {
+    toast(`${title ?? first[1].class_type}: ${first[1].errors[0]?.message ?? "is not right"}.${others}`, "error", {
       label: "Show",
       run: () => goToNode(first[0]),
     });
