@@ -43,6 +43,14 @@ except CannotServe as error:
 """
 
 
+_WITHOUT_PRIVILEGE = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Drops CAP_DAC_OVERRIDE: a server that root starts for a test is bound by the permissions of files as well."""
+
+
 @dataclass
 class Reply:
     """An HTTP answer, whole."""
@@ -58,13 +66,14 @@ class Reply:
 
 @dataclass
 class Running:
-    """A server's process."""
+    """A server's process. `bound`: by the permissions of files, whoever runs the test."""
 
     base: Path
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     url: str = ""
     log: list[str] = field(default_factory=list[str])
     process: subprocess.Popen[str] | None = None
+    bound: bool = False
     _more: threading.Condition = field(default_factory=threading.Condition)
 
     def start(self) -> Running:
@@ -78,7 +87,7 @@ class Running:
         }
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCH, json.dumps(options)],
+            [sys.executable, *(("-c", _WITHOUT_PRIVILEGE) if self.bound else ()), "-c", _LAUNCH, json.dumps(options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -225,9 +234,9 @@ def prepare(base: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running(base: Path, **options: Any) -> Generator[Running]:
+def running(base: Path, *, bound: bool = False, **options: Any) -> Generator[Running]:
     """A server over a folder, with the toys."""
-    server = Running(prepare(base), {"custom_nodes": True, **options}).start()
+    server = Running(prepare(base), {"custom_nodes": True, **options}, bound=bound).start()
     try:
         yield server
     finally:
