@@ -39,14 +39,15 @@ def function_name(node_type: str) -> str:
 
 
 def functions_of(shapes: Shapes) -> dict[str, str]:
-    """Node types by the names of their functions; a name that two would have is neither's."""
+    """Node types by the names of their functions; a name that two would have is ours, or else neither's."""
     found: dict[str, str] = {}
     twice: set[str] = {"node", "run", "workflow"}
     for node_type in shapes:
         name = function_name(node_type)
-        if name in found:
+        if name not in found:
+            found[name] = node_type
+        elif found[name] not in shapes.ours or node_type in shapes.ours:
             twice.add(name)
-        found[name] = node_type
     return {name: node_type for name, node_type in found.items() if name not in twice}
 
 
