@@ -315,6 +315,18 @@ def load_tiny_vae(source: Source, dtype: torch.dtype) -> nn.Module:
     return module
 
 
+def _laid_out(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """A copy in this dtype, laid out as it computes best.
+
+    In bfloat16 convolutions with their channels last take a seventh off a step of a UNet on a CPU; in float32 nothing.
+    """
+    import torch  # noqa: PLC0415
+
+    last = tensor.ndim == 4 and dtype == torch.bfloat16
+    layout = torch.channels_last if last else torch.contiguous_format
+    return tensor.to(dtype, memory_format=layout, copy=True)
+
+
 def _accepted(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     """What of a configuration the class takes; folders of other versions hold more."""
     known = inspect.signature(cls).parameters
@@ -349,7 +361,7 @@ def filled(
                 f"{path}: tensor {name} has shape {list(tensor.shape)}; the model needs {list(wanted[name])}."
             )
         # A copy even when the dtype fits: tensors of a mapped file change or vanish with the file.
-        state[name] = shaped.to(dtype, copy=True).contiguous() if shaped.is_floating_point() else shaped.clone()
+        state[name] = _laid_out(shaped, dtype) if shaped.is_floating_point() else shaped.clone()
     missing = sorted(wanted.keys() - state.keys())
     if missing:
         raise WeightsError(f"{path} lacks {len(missing)} tensors of its model, the first is {missing[0]}.")

@@ -81,7 +81,7 @@ def stepped(weight: Tensor, steps: Sequence[Edit]) -> Tensor:
         changed = weight.to(torch.float32)
         for step in steps:
             changed = step(changed)
-        return changed.to(weight.dtype).contiguous()
+        return _laid_out_like(weight, changed.to(weight.dtype))
 
 
 def _can_sum(weight: Tensor) -> bool:
@@ -92,7 +92,14 @@ def _can_sum(weight: Tensor) -> bool:
 def _summed(weight: Tensor, steps: Sequence[LowRank]) -> Tensor:
     up = torch.cat([step.up.to(weight.device, torch.float32) * step.scale for step in steps], dim=1)
     down = torch.cat([step.down.to(weight.device, torch.float32) for step in steps])
-    return torch.addmm(weight.flatten(1), up.to(weight.dtype), down.to(weight.dtype)).reshape(weight.shape)
+    changed = torch.addmm(weight.flatten(1), up.to(weight.dtype), down.to(weight.dtype))
+    return _laid_out_like(weight, changed.reshape(weight.shape))
+
+
+def _laid_out_like(weight: Tensor, changed: Tensor) -> Tensor:
+    """The changed tensor in the order in which the weight lies in memory."""
+    last = weight.ndim == 4 and not weight.is_contiguous()
+    return changed.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
 def patched(

@@ -1,17 +1,18 @@
 """What sampling costs, all in one run on one machine: prints JSON.
 
-The network is a UNet of 107 million parameters with random weights. A step under cfg is timed beside a bare call of the
-network on the same batch of two and beside diffusers' own pipeline, in turn, so that a busy machine slows all alike;
-what a step does without any network is timed with a network that costs nothing, and so are the changes to guidance
-that ask the network nothing more. The others are given as shares of a step.
+The network is a UNet of 107 million parameters with random weights, loaded from a file as any other. A step under cfg
+is timed beside a bare call of the network on the same batch of two and beside diffusers' own pipeline, in turn, so that
+a busy machine slows all alike; what a step does without any network is timed with a network that costs nothing, and so
+are the changes to guidance that ask the network nothing more. The others are given as shares of a step in this device's
+precision.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,9 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 
-from nodes.diffusion import families, schedules
+from nodes.diffusion import checkpoint, families, schedules
 from nodes.diffusion import noise as noises
-from nodes.diffusion.device import pick_precisions
 from nodes.diffusion.guidance import NO_HOOKS, Hooks
 from nodes.diffusion.guidance_changes import hooks_named
 from nodes.diffusion.network import Inputs
@@ -31,9 +31,10 @@ from nodes.diffusion.prediction import prediction
 from nodes.diffusion.sample import sample
 from nodes.diffusion.unet import UNet
 from nodes.diffusion.unet_patches import patched
+from nodes.diffusion.weights import Weights
 from nodes.types import Cond, Conditioning
 
-SHAPE, STEPS, ROUNDS = (1, 4, 32, 32), 3, 3
+SHAPE, STEPS, ROUNDS = (1, 4, 32, 32), 2, 3
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "uni_pc")
 FREE_EXTRAS: Mapping[str, Mapping[str, Any]] = {
     "rescale_cfg": {"multiplier": 0.7},
@@ -77,11 +78,11 @@ class Instant(UNet):
         return x
 
 
-def build() -> Any:
-    """The module under test."""
+def write(folder: Path) -> None:
+    """The model under test, as a folder of diffusers' kind."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    return UNet2DConditionModel(
+    UNet2DConditionModel(
         sample_size=32,
         layers_per_block=1,
         block_out_channels=(320, 640),
@@ -89,7 +90,7 @@ def build() -> Any:
         up_block_types=("CrossAttnUpBlock2D",) * 2,
         cross_attention_dim=768,
         attention_head_dim=8,
-    ).eval()
+    ).save_pretrained(folder)
 
 
 def pipeline(module: Any) -> Any:
@@ -126,17 +127,16 @@ def in_turn(calls: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> 
 
 
 class Bench:
-    """What is drawn again and again."""
+    """What is drawn again and again: the network in float32, and in this device's precision."""
 
-    def __init__(self) -> None:
-        self.module, self.family, self.cpu = build(), families.family_named("sd15"), torch.device("cpu")
-        self.network = UNet(self.module, self.family, self.cpu, torch.float32)
-        self.instant = Instant(self.module, self.family, self.cpu, torch.float32)
+    def __init__(self, network: UNet, ours: UNet) -> None:
+        self.module, self.network, self.ours = network.module, network, ours
+        self.instant = Instant(self.module, families.family_named("sd15"), network.device, torch.float32)
         self.tokens = torch.randn(1, 77, 768)
         self.noise = noises.initial(SHAPE, 1)
         self.sigmas = schedules.sigmas("karras", prediction(self.network.parametrization), STEPS)
 
-    def drawn(self, unet: UNet, sampler: str = "euler", hooks: Hooks = NO_HOOKS) -> Callable[[], object]:
+    def drawn(self, unet: UNet, sampler: str = "euler", hooks: Hooks = NO_HOOKS) -> Callable[[], torch.Tensor]:
         """A call that samples with this network."""
         prompt = Conditioning((Cond(self.tokens),))
         given = {"noise": self.noise, "latent": torch.zeros(SHAPE), "sigmas": self.sigmas, "sampler": sampler}
@@ -144,8 +144,6 @@ class Bench:
 
     def steps(self) -> dict[str, float]:
         """Seconds of a step: the bare network, ours in float32 and in this device's precision, and the pipeline."""
-        dtype = pick_precisions(self.cpu).unet
-        ours = UNet(copy.deepcopy(self.module).to(dtype), self.family, self.cpu, dtype)
         pipe, pair, inputs = pipeline(self.module), self.noise.repeat(2, 1, 1, 1), Inputs(self.tokens.repeat(2, 1, 1))
 
         def bare() -> None:
@@ -157,8 +155,13 @@ class Bench:
             prompts = {"prompt_embeds": self.tokens, "negative_prompt_embeds": self.tokens, "guidance_scale": 7.0}
             return pipe(**prompts, latents=self.noise, num_inference_steps=STEPS, output_type="latent")
 
-        calls = {"bare": bare, "float32": self.drawn(self.network), "ours": self.drawn(ours), "pipeline": theirs}
-        return {name: taken / STEPS for name, taken in in_turn(calls).items()}
+        calls = {"bare": bare, "float32": self.drawn(self.network), "ours": self.drawn(self.ours), "pipeline": theirs}
+        return {name: taken / STEPS for name, taken in in_turn(calls, rounds=2).items()}
+
+    def rounding(self) -> float:
+        """How far the precision takes a picture from float32's, as a share of the picture."""
+        exact, rounded = self.drawn(self.network)(), self.drawn(self.ours)()
+        return float((exact - rounded).norm() / exact.norm())
 
     def without_network(self, calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
         """Seconds of a step of each call."""
@@ -175,14 +178,14 @@ class Bench:
             patches = [] if name == "none" else [(name, parameters)]
 
             def call() -> None:
-                with patched(self.network, patches, {"negative": Conditioning((Cond(self.tokens * 0.5),))}) as network:
+                with patched(self.ours, patches, {"negative": Conditioning((Cond(self.tokens * 0.5),))}) as network:
                     self.drawn(network)()
 
             return call
 
         def asking(name: str, parameters: Mapping[str, Any]) -> Callable[[], object]:
             def call() -> None:
-                with patched(self.network, []) as network:
+                with patched(self.ours, []) as network:
                     self.drawn(network, hooks=hooks_named([(name, parameters)]))()
 
             return call
@@ -194,7 +197,15 @@ class Bench:
 
 def main() -> None:
     torch.manual_seed(1)
-    bench = Bench()
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder))
+        model = checkpoint.open_unet(Path(folder))
+        with Weights("cpu", "fp32").network(model) as exact, Weights("cpu").network(model) as ours:
+            report(Bench(exact, ours))
+
+
+def report(bench: Bench) -> None:
+    """Measure everything and print it."""
     steps = bench.steps()
     alone = bench.without_network({name: bench.drawn(bench.instant, name) for name in SAMPLERS})
     extras = bench.without_network(
@@ -210,7 +221,8 @@ def main() -> None:
             {
                 "bench": "sampling",
                 "parameters": sum(p.numel() for p in bench.module.parameters()),
-                "precision": str(pick_precisions(bench.cpu).unet),
+                "precision": str(bench.ours.dtype),
+                "rounding_of_the_picture": round(bench.rounding(), 5),
                 "ms_per_step": {name: round(taken * 1000, 1) for name, taken in steps.items()},
                 "float32_over_bare": round(steps["float32"] / step, 4),
                 "times_the_pipeline": round(steps["pipeline"] / steps["ours"], 3),
