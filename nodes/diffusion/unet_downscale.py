@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from nodes.diffusion.unet_attention import Call
 
+_log = logging.getLogger(__name__)
+
 
 def downscaled(
     module: Any,
@@ -29,7 +32,10 @@ def downscaled(
     down_method: str,
     up_method: str,
 ) -> Iterator[Any]:
-    """x made smaller after an input block (numbered as in the original files), and larger where it meets a skip."""
+    """x made smaller after an input block (numbered as in the original files), and larger where it meets a skip.
+
+    What ControlNets and adapters add is made for the whole size, and is left out where the map is smaller.
+    """
     steps = _input_blocks(module)
     if block >= len(steps):
         return
@@ -87,7 +93,10 @@ def _follow_skips(module: Any, acts: Callable[[], bool]) -> Iterator[Any]:
 
 
 def _joining(method: str) -> AbstractContextManager[object]:
-    """While it is on, maps of two sizes are joined at the second's size: diffusers joins inside its blocks."""
+    """While it is on, maps of two sizes are joined at the second's size, and the second is not added to the first.
+
+    diffusers joins and adds inside its blocks.
+    """
 
     # A class of its own for each call, because torch is not there yet when this module is imported.
     class Joining(torch.overrides.TorchFunctionMode):
@@ -97,10 +106,17 @@ def _joining(method: str) -> AbstractContextManager[object]:
             if func is torch.cat and _differ(args[0]):
                 x, skip = args[0]
                 args = ((resize(x, skip.shape[-1], skip.shape[-2], method), skip), *args[1:])
+            if func in (torch.Tensor.add, torch.Tensor.add_) and _differ(args[:2]):
+                _log.debug("Deep shrink leaves out what is added at %s.", tuple(args[1].shape))
+                return args[0]
             return func(*args, **(kwargs or {}))
 
     return Joining()
 
 
 def _differ(tensors: Any) -> bool:
-    return len(tensors) == 2 and tensors[0].ndim == 4 and tensors[0].shape[-2:] != tensors[1].shape[-2:]
+    """Whether these are two maps of different sizes; what is the same at every place is no map."""
+    if len(tensors) != 2 or not all(isinstance(t, torch.Tensor) and t.ndim == 4 for t in tensors):
+        return False
+    x, y = (tuple(t.shape[-2:]) for t in tensors)
+    return x != y and (1, 1) not in (x, y)

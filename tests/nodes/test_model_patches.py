@@ -295,3 +295,27 @@ def test_deep_shrink_takes_any_size_and_block(
     assert not torch.allclose(found, plain, atol=1e-4)
     torch.testing.assert_close(shrunk(1.0, end_percent=1.0), plain)
     torch.testing.assert_close(shrunk(factor, end_percent=0.1), plain)
+
+
+@pytest.mark.parametrize("block", [1, 2])
+@pytest.mark.parametrize("adapter", [False, True])
+def test_deep_shrink_leaves_out_what_is_added_at_another_size(unet: UNet, block: int, adapter: bool) -> None:
+    shrunk = model_patches.patch_model_add_downscale(model=MODEL, block_number=block, end_percent=1.0)
+    widths, sizes = (32, 32, 32, 64, 64, 128, 128), (16, 16, 8, 8, 4, 4, 4)
+    places = (1, 3, 5) if adapter else range(7)
+    added = [torch.randn(2, widths[i], sizes[i], sizes[i]) for i in places]
+
+    def asked(residuals: list[torch.Tensor]) -> torch.Tensor:
+        given: dict[str, Any] = {"adapter_residuals": residuals}
+        if not adapter:
+            given = {"down_residuals": residuals[:-1], "mid_residual": residuals[-1]}
+        with patched(unet, options.unet_patches(shrunk)) as network:
+            return network(X, T, Inputs(INPUTS.context, sigma=3.0, **given))
+
+    # Maps up to the block keep their size, those after it are half as large.
+    fitting = [
+        r if i <= block else torch.zeros(2, widths[i], sizes[i] // 2, sizes[i] // 2)
+        for i, r in zip(places, added, strict=True)
+    ]
+    assert torch.equal(asked(added), asked(fitting))
+    assert not torch.equal(asked(added), asked([torch.zeros_like(r) for r in added]))
