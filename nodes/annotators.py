@@ -51,7 +51,7 @@ class _Around:
 
     def depth(self, image: Image, resolution: int, kinds: Sequence[str], draw: Callable[[np.ndarray], Levels]) -> Image:
         """What `draw` makes of how near each place is (0 to 1)."""
-        source = annotators.find(self.folders, kinds, "depth", _DEPTH_EXAMPLE)
+        source = annotators.find(self.folders, kinds, "depth", _DEPTH_EXAMPLE, self.ctx)
         with self.using(source) as network, torch.no_grad():
 
             def work(rgb: Levels) -> Levels:
@@ -62,7 +62,7 @@ class _Around:
 
     def segments(self, image: Image, resolution: int) -> Image:
         """Each place in the colour of what it shows."""
-        source = annotators.find(self.folders, annotators.SEGMENTATION, "segmentation", _SEGMENTS_EXAMPLE)
+        source = annotators.find(self.folders, annotators.SEGMENTATION, "segmentation", _SEGMENTS_EXAMPLE, self.ctx)
         with self.using(source) as network, torch.no_grad():
 
             def work(rgb: Levels) -> Levels:
@@ -73,7 +73,7 @@ class _Around:
 
     def poses(self, image: Image, resolution: int) -> Image:
         """Skeletons of the people; without a detector, of the one person whom the picture is taken to show."""
-        source = annotators.find(self.folders, annotators.POSE, "poses", _POSES_EXAMPLE)
+        source = annotators.find(self.folders, annotators.POSE, "poses", _POSES_EXAMPLE, self.ctx)
 
         def work(rgb: Levels) -> Levels:
             self.ctx.check()
@@ -260,12 +260,12 @@ def dwpose(
 @midas_depth.fingerprint
 @midas_normal.fingerprint
 def _midas_digest(folders: Folders) -> str:
-    return annotators.find(folders, _MIDAS, "depth", _DEPTH_EXAMPLE).digest
+    return annotators.mark(folders, _MIDAS, "depth", _DEPTH_EXAMPLE)
 
 
 @zoe_depth.fingerprint
 def _zoe_digest(folders: Folders) -> str:
-    return annotators.find(folders, _ZOE, "depth", _DEPTH_EXAMPLE).digest
+    return annotators.mark(folders, _ZOE, "depth", _DEPTH_EXAMPLE)
 
 
 @leres_depth.fingerprint
@@ -273,19 +273,19 @@ def _zoe_digest(folders: Folders) -> str:
 @depth_anything.fingerprint
 @depth_anything_v2.fingerprint
 def _depth_anything_digest(folders: Folders) -> str:
-    return annotators.find(folders, annotators.DEPTH, "depth", _DEPTH_EXAMPLE).digest
+    return annotators.mark(folders, annotators.DEPTH, "depth", _DEPTH_EXAMPLE)
 
 
 @oneformer_ade20k.fingerprint
 @uniformer.fingerprint
 def _segmentation_digest(folders: Folders) -> str:
-    return annotators.find(folders, annotators.SEGMENTATION, "segmentation", _SEGMENTS_EXAMPLE).digest
+    return annotators.mark(folders, annotators.SEGMENTATION, "segmentation", _SEGMENTS_EXAMPLE)
 
 
 @openpose.fingerprint
 @dwpose.fingerprint
 def _pose_digest(folders: Folders) -> str:
-    persons = annotators.has(folders, annotators.PERSONS)
-    found = [annotators.find(folders, annotators.POSE, "poses", _POSES_EXAMPLE)]
-    found += [annotators.find(folders, annotators.PERSONS, "people", _PEOPLE_EXAMPLE)] if persons else []
-    return " ".join(source.digest for source in found)
+    found = annotators.mark(folders, annotators.POSE, "poses", _POSES_EXAMPLE)
+    if not annotators.has(folders, annotators.PERSONS):
+        return found
+    return f"{found} {annotators.mark(folders, annotators.PERSONS, 'people', _PEOPLE_EXAMPLE)}"

@@ -115,20 +115,25 @@ class Folders(Provided):
     """A base folder with ComfyUI's layout: models/, input/, output/, temp/, user/, custom_nodes/.
 
     `extra` are more folders for a key (from extra_model_paths.yaml), searched after the base folder's unless they were
-    declared default. The bundled model is there always, behind the user's own.
+    declared default. The bundled model is there always, behind the user's own. With `allow_downloads` nodes may fetch
+    the models that they miss.
     """
 
     base: Path
     extra: Mapping[str, Sequence[Path]] = field(default_factory=dict[str, Sequence[Path]])
     output: Path | None = None
+    allow_downloads: bool = False
     _listings: dict[str, _Listing] = field(default_factory=dict[str, _Listing], repr=False)
 
     @staticmethod
-    def at(base: Path, *, output: Path | None = None, config: Path | None = None) -> Folders:
+    def at(
+        base: Path, *, output: Path | None = None, config: Path | None = None, allow_downloads: bool = False
+    ) -> Folders:
         """The folders of `base`, with what its extra_model_paths.yaml (or `config`) adds."""
         path = config or base / "extra_model_paths.yaml"
         extra = read_extra_model_paths(path) if path.is_file() else {}
-        return Folders(base.expanduser().absolute(), extra, output.expanduser().absolute() if output else None)
+        elsewhere = output.expanduser().absolute() if output else None
+        return Folders(base.expanduser().absolute(), extra, elsewhere, allow_downloads)
 
     def root(self, place: str) -> Path:
         """The folder of "input", "output" or "temp". Raises UnsafePath for another word."""

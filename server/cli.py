@@ -116,6 +116,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print what happened as JSON")
     parser.add_argument("--device", help="auto, cpu, mps, cuda, cuda:1 (default auto)")
     parser.add_argument("--precision", help="auto, fp32, fp16 or bf16 (default auto)")
+    parser.add_argument("--allow-downloads", action="store_true", default=None, help="let nodes fetch models they miss")
     _metadata_argument(parser)
     _custom_nodes_argument(parser)
 
@@ -410,18 +411,22 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="auto, cpu, mps, cuda, or several: cuda:0,cuda:1 (default auto)")
     parser.add_argument("--precision", help="auto, fp32, fp16 or bf16 (default auto)")
     parser.add_argument("--multi-user", action="store_true", default=None, help="keep users' settings and files apart")
-    parser.add_argument("--allow-downloads", action="store_true", default=None, help="let clients fetch models")
+    parser.add_argument(
+        "--allow-downloads",
+        action="store_true",
+        default=None,
+        help="let clients and nodes fetch models",
+    )
     parser.add_argument("--download-hosts", metavar="NAME,...", help="where from, instead of the well-known hosts")
     _metadata_argument(parser)
     _custom_nodes_argument(parser)
 
 
 def _serve(arguments: Arguments) -> int:
-    import logging  # noqa: PLC0415
-
     from server.api.app import CannotServe, serve  # noqa: PLC0415
+    from server.workers.lines import log_to_stderr  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_to_stderr(times=True)
     try:
         return serve(_settings(arguments))
     except CannotServe as error:
@@ -472,7 +477,7 @@ def _prepared(arguments: Arguments) -> tuple[Settings, Folders, Registry]:
 
     settings = _settings(arguments)
     try:
-        folders = Folders.at(settings.base, output=settings.output)
+        folders = Folders.at(settings.base, output=settings.output, allow_downloads=settings.allow_downloads)
     except NodeError as error:
         raise Unusable(str(error)) from error
     return settings, folders, load_registry(folders, custom_nodes=settings.custom_nodes)

@@ -77,7 +77,7 @@ def run(
     from server.config import load  # noqa: PLC0415
 
     settings = load({"base": Path(base) if base is not None else None, "device": device})
-    folders = Folders.at(settings.base, output=settings.output)
+    folders = Folders.at(settings.base, output=settings.output, allow_downloads=settings.allow_downloads)
     registry = headless.load_registry(folders, custom_nodes=settings.custom_nodes)
     graph, document = _graph(what, registry, folders)
     if values:

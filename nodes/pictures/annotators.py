@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 
+from nodes import hub
 from nodes.diffusion.files import WeightsError, digest, read_header
 from nodes.pictures.annotate import Levels
 from nodes.types import NodeError, Source
@@ -22,6 +23,7 @@ from nodes.types import NodeError, Source
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from nodes.define import Context
     from nodes.folders import Folders
 
 DEPTH = ("depth_anything", "dpt", "zoedepth")
@@ -29,7 +31,7 @@ SEGMENTATION = ("segformer", "mask2former", "maskformer", "upernet", "beit")
 POSE = ("vitpose",)
 PERSONS = ("rt_detr", "rt_detr_v2", "detr")
 
-_WEIGHTS = "model.safetensors"
+_WEIGHTS = hub.WEIGHTS
 _SQUARE = ("dpt", "beit")
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -60,17 +62,39 @@ class Preparation:
     deviation: Sequence[float]
 
 
-def find(folders: Folders, kinds: Sequence[str], purpose: str, example: str) -> Source:
-    """The annotator of the first of these architectures that there is. Raises NodeError saying what to put where."""
+def find(folders: Folders, kinds: Sequence[str], purpose: str, example: str, ctx: Context | None = None) -> Source:
+    """The annotator of the first of these architectures that there is.
+
+    Without any, `example` is fetched from the hub if that is allowed and there is a `ctx` to fetch it under. Raises
+    NodeError saying what to put where.
+    """
+    if found := _first(folders, kinds):
+        return found
+    if ctx is None or not folders.allow_downloads:
+        raise hub.refusal(folders, example, purpose)
+    place = hub.fetch(folders, example, ctx)
+    if found := _first(folders, kinds):
+        return found
+    raise NodeError(f"{place} holds no network for {purpose}; {example} is none of {', '.join(kinds)}.")
+
+
+def mark(folders: Folders, kinds: Sequence[str], purpose: str, example: str) -> str:
+    """What results of an annotator depend on beside their inputs: which one there is. Raises NodeError as `find` does.
+
+    One that is still to be fetched is told apart from all that there may be.
+    """
+    if folders.allow_downloads and not has(folders, kinds):
+        return f"to fetch {example}"
+    return find(folders, kinds, purpose, example).digest
+
+
+def _first(folders: Folders, kinds: Sequence[str]) -> Source | None:
     there = _kinds(folders)
     for kind in kinds:
         if folder := there.get(kind):
             weights, config = folder / _WEIGHTS, folder / "config.json"
             return Source(weights, digest(weights), "annotator", kind, (("config", digest(config)),))
-    raise NodeError(
-        f"There is no network for {purpose}; put a transformers folder (config.json, {_WEIGHTS}) such as {example} "
-        "into models/annotators."
-    )
+    return None
 
 
 def has(folders: Folders, kinds: Sequence[str]) -> bool:

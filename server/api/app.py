@@ -11,15 +11,17 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from nodes.define import NodeError
 from nodes.folders import Folders
+from nodes.hub import endpoint
 from server.api import system
 from server.api.accounts import Accounts
 from server.api.application import exists_in, make_app
@@ -102,12 +104,18 @@ def serve(settings: Settings) -> int:
             worker_memory_bytes=int(settings.worker_memory_gib * GIB),
             worker_options={
                 "precision": settings.precision,
+                "allow_downloads": settings.allow_downloads and _hub_is_among(settings.download_hosts or HOSTS),
                 "metadata": settings.metadata,
                 "cache_memory_bytes": int(settings.cache_memory_gib * GIB),
                 "cache_disk_bytes": int(settings.cache_disk_gib * GIB),
             },
         )
     )
+
+
+def _hub_is_among(hosts: Collection[str]) -> bool:
+    """Whether nodes may fetch models from where they do."""
+    return urlsplit(endpoint()).netloc in hosts
 
 
 def run(serving: Serving) -> int:

@@ -37,6 +37,7 @@ from server.formats.prompt import read_prompt
 from server.workers.alone import Alone
 from server.workers.catalogue import to_data
 from server.workers.claims import FileClaims
+from server.workers.lines import log_to_stderr
 from server.workers.machine import be_the_victim, device_entry, die_with, limit_memory, load_for, rss_bytes
 from server.workers.messages import (
     Beat,
@@ -363,13 +364,17 @@ def main() -> None:
     wire = Wire.take()
     be_the_victim()
     faulthandler.enable()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    log_to_stderr(times=False)
     messages = wire.hear()
     start = next(messages, None)
     if not isinstance(start, Start):
         return
     limit_memory(start.memory_limit_bytes)
-    folders = Folders.at(Path(start.base), output=Path(start.output) if start.output else None)
+    folders = Folders.at(
+        Path(start.base),
+        output=Path(start.output) if start.output else None,
+        allow_downloads=start.options.get("allow_downloads", False),
+    )
     registry = _load(start, folders)
     load_for(start.device)
     loaded_s = time.monotonic() - since
