@@ -5,7 +5,6 @@ They are code: whoever calls `load_packs` has been asked to. A pack that fails i
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import inspect
 import math
@@ -220,6 +219,8 @@ def _runner(cls: type, outputs: tuple[Output, ...], types_of: Mapping[str, str])
         function = getattr(cls(), cls.FUNCTION)  # type: ignore[attr-defined]
         result = function(**values)
         if inspect.isawaitable(result):
+            import asyncio  # noqa: PLC0415 -- few packs need it, and every command would pay for it
+
             result = asyncio.run(_awaited(result))
         return _result(result, outputs)
 
