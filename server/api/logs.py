@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from server.workers.lines import FORM, OneLine
+
 LINES_KEPT = 300
 _TELL_AFTER_S = 0.05
 _SIZE = {"cols": 80, "rows": 24}
@@ -19,7 +21,7 @@ class LogTail(logging.Handler):
 
     def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(logging.INFO)
-        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        self.setFormatter(OneLine(FORM))
         self._loop = asyncio.get_running_loop()
         self._tell = tell
         self._kept: deque[dict[str, str]] = deque(maxlen=LINES_KEPT)

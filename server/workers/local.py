@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import server
+from server.workers.lines import level_of
 from server.workers.messages import (
     Beat,
     BrokenPipe,
@@ -289,7 +290,7 @@ class _Process(asyncio.SubprocessProtocol):
         for raw in lines:
             line = raw.decode("utf-8", "replace").rstrip()
             self._lines.append(line)
-            log.info("worker %s: %s", self._member.state.id, line)
+            log.log(level_of(line), "worker %s: %s", self._member.state.id, line)
 
 
 def _environment() -> dict[str, str]:

@@ -22,13 +22,14 @@ import aiohttp
 ROOT = Path(__file__).parents[2]
 TOYS = Path(__file__).with_name("toys.py")
 _LAUNCH = """
-import json, logging, sys
+import json, sys
 from pathlib import Path
 from server.api.app import CannotServe, Serving, run
 from server.jobs.queue import Deadlines
+from server.workers.lines import log_to_stderr
 from server.workers.local import Patience
 options = json.loads(sys.argv[1])
-logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+log_to_stderr(times=True)
 for key in ("base", "web", "workflows", "tls_cert", "tls_key"):
     if key in options:
         options[key] = Path(options[key])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import random
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -224,6 +225,31 @@ def test_ctrl_c_puts_back_what_runs_and_ends_in_seconds(tmp_path: Path) -> None:
         assert server.ended(job)["state"] == "cancelled"
     finally:
         server.stop()
+
+
+def test_ctrl_c_lets_finish_what_takes_moments(tmp_path: Path) -> None:
+    server = Running(prepare(tmp_path), {"custom_nodes": True, "deadlines": {"shutdown_s": 60}}).start()
+    job = server.submit(slow("short"), prompt_id="short")
+    server.happened(job, "executing", node="1")
+    assert server.stop() == 0
+    assert len(list((tmp_path / "output" / "short").glob("*"))) == 1
+    server = Running(tmp_path, {"custom_nodes": True}).start()
+    try:
+        found = server.get(f"/api/jobs/{job}")
+        assert (found["state"], found["attempt"]) == ("done", 1)
+    finally:
+        server.stop()
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+    server = Running(prepare(tmp_path), {"custom_nodes": True, "deadlines": {"shutdown_s": 600}}).start()
+    prompt = slow("endless") | {"x": {"class_type": "ToyDie", "inputs": {"value": ["0", 0], "how": "loop"}}}
+    prompt["show"] = {"class_type": "ToyShow", "inputs": {"value": ["x", 0]}}
+    server.happened(server.submit(prompt), "executing", node="x")
+    assert server.process is not None
+    server.process.send_signal(signal.SIGINT)
+    server.logged("stopping; a second Ctrl-C ends at once")
+    assert server.stop() == 130
 
 
 def test_a_server_that_keeps_dying_comes_up_paused(tmp_path: Path) -> None:
