@@ -312,6 +312,41 @@ def test_adapters_and_nets_work_together(tmp_path: Path, weights: Weights, net: 
     same(found.adapter, [2.0 * f for f in controlled(weights, hints[0]).adapter or ()])
 
 
+def test_two_nets_and_an_adapter_stack_as_in_diffusers(
+    tmp_path: Path, weights: Weights, net: ControlNet, single_file: Written
+) -> None:
+    other, adapter = tiny.controlnet_module(), adapter_module()
+    tiny.randomized(other, 7)
+    other.save_pretrained(tmp_path / "other")
+    adapter.save_pretrained(tmp_path / "adapter")
+    second, third = (checkpoint.open_controlnet(tmp_path / name) for name in ("other", "adapter"))
+    pictures = [rand(1, 64, 48, 3) * share for share in (1.0, 0.7, 0.4)]
+    hints = [
+        ControlHint(one, picture, strength)
+        for one, picture, strength in zip((net, second, third), pictures, (0.8, -0.3, 0.5), strict=True)
+    ]
+    with torch.no_grad():
+        first, more = (
+            module(X, T, CONTEXT, picture.movedim(-1, 1), conditioning_scale=hint.strength, return_dict=False)
+            for module, picture, hint in zip((tiny.controlnet_module(), other), pictures, hints, strict=False)
+        )
+        expected = tiny.unet_module()(
+            X,
+            T,
+            CONTEXT,
+            down_block_additional_residuals=tuple(a + b for a, b in zip(first[0], more[0], strict=True)),
+            mid_block_additional_residual=first[1] + more[1],
+            down_intrablock_additional_residuals=[0.5 * f for f in adapter(pictures[2].movedim(-1, 1))],
+        ).sample
+
+    found = controlled(weights, *hints)
+    with weights.network(checkpoint.open_unet(single_file("sd15"))) as network:
+        got = network(X, T, Inputs(CONTEXT, None, None, None, found.down, found.mid, found.adapter))
+
+    # Strengths are applied before or after a sum of float32.
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=2e-5)
+
+
 RANK = 4
 
 
