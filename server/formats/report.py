@@ -29,7 +29,7 @@ class UnknownNode:
         """The same for a person."""
         pack = f" It is from the pack {self.pack}." if self.pack else ""
         near = f" The nearest known node is {self.nearest}." if self.nearest else ""
-        return f"{self.type} (node {', '.join(self.nodes)}) is not known here.{pack}{near}"
+        return f"{_short(self.type)} ({_numbered(self.nodes)}) is not known here.{pack}{near}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,20 @@ class Report:
     def sentences(self) -> tuple[str, ...]:
         """All of it, for a person."""
         return (*(u.sentence for u in self.unknown), *(m.sentence for m in self.missing), *self.notes)
+
+
+_SHOWN_NODES, _SHOWN_LETTERS = 8, 100
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHOWN_LETTERS else name[: _SHOWN_LETTERS - 3] + "..."
+
+
+def _numbered(nodes: tuple[str, ...]) -> str:
+    """The nodes by their ids; of many, the first and how many more there are."""
+    more = len(nodes) - _SHOWN_NODES
+    names = ", ".join(_short(each) for each in nodes[:_SHOWN_NODES])
+    return f"node {names} and {more} more" if more > 0 else f"node {names}"
 
 
 def make_report(prompt: Prompt, document: Mapping[str, Any] | None, shapes: Shapes, folders: Folders | None) -> Report:
