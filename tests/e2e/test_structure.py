@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.complaints import Complaints
-from tests.e2e.hands import drag, expect_picture, middle, node, open_text, open_workflow, run, saved, settled
+from tests.e2e.hands import drag, expect_picture, middle, node, open_text, open_workflow, run, saved, settled, socket
 
 Json = dict[str, Any]
 BLANK: list[Json] = [
@@ -146,3 +146,25 @@ def test_windows_without_locks_leave_each_other_alone(browser: Browser, web_url:
     expect(second.get_by_role("application", name="0 nodes")).to_be_visible(timeout=120_000)
     expect(first.get_by_role("application", name="2 nodes")).to_be_visible()
     context.close()
+
+
+def test_sockets_are_where_they_were_after_a_look_from_far_away(editor: Page) -> None:
+    open_workflow(editor, [*BLANK, {"id": 3, "type": "ImageInvert", "pos": [200, 480]}], LINKS)
+    expect(node(editor, "ImageInvert")).to_be_visible()
+    settled(editor)
+    editor.mouse.move(700, 450)
+    for notches, level in ((1200, "tiny"), (-350, "far"), (-4000, "")):
+        editor.mouse.wheel(0, notches)
+        if level:
+            expect(editor.locator(f".canvas.{level}")).to_be_visible()
+    editor.keyboard.press("1")
+    editor.keyboard.press("Home")
+    expect(editor.locator(".canvas.near")).to_be_visible()
+    expect(editor.locator(".react-flow__edge")).to_have_count(1)
+    settled(editor)
+    drag(
+        editor,
+        middle(socket(editor, "EmptyImage", "IMAGE", "Output")),
+        middle(socket(editor, "ImageInvert", "image", "Input")),
+    )
+    expect(editor.locator(".react-flow__edge")).to_have_count(2)

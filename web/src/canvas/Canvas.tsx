@@ -46,7 +46,7 @@ import { dropLink, endsOf, insertInto, link, linkingStyle, linkToBody, takeMoved
 import { Hints } from "./Hints";
 import { hintAt } from "./hints";
 import { LinkView, linkPath } from "./Link";
-import { type Level, LevelContext, levelAt } from "./lod";
+import { type Level, LevelContext, levelAt, TRACED } from "./lod";
 import { beginLongPress } from "./longPress";
 import { Minimap } from "./Minimap";
 import { beginMarquee, withMarquee } from "./marquee";
@@ -97,6 +97,7 @@ export function Canvas() {
   const drag = useMemo(makeNodeDrag, []);
   const linkDrag = useMemo(makeLinkDrag, []);
   const level = useStore((state) => levelAt(state.transform[2]));
+  const traced = useStore((state) => state.transform[2] < TRACED);
   useHandlesAgain(level);
   const view = `${tab.id} ${tab.view.join(":")}`;
   const flow = useRef<Flow>(undefined);
@@ -130,7 +131,7 @@ export function Canvas() {
         <ReactFlow<AnyNode, LinkEdge>
           aria-label={`Workflow ${tab.name}, ${doc.root.nodes.size} nodes`}
           nodes={nodes}
-          edges={level === "tiny" ? NO_EDGES : edges}
+          edges={traced ? NO_EDGES : edges}
           nodeTypes={nodeTypes}
           edgeTypes={edgeTypes}
           onInit={hold}
@@ -177,7 +178,7 @@ export function Canvas() {
           <Grid />
           <Guides />
           <ZoomVariable />
-          {level === "tiny" && <TinyLinks nodes={nodes} edges={edges} />}
+          {traced && <TinyLinks nodes={nodes} edges={edges} />}
         </ReactFlow>
       </LevelContext>
       {minimap && nodes.length > 0 && <Minimap nodes={nodes} tab={tab.id} />}
@@ -226,16 +227,24 @@ function useViewports(view: string, flow: React.RefObject<Flow | undefined>): vo
   }, [flow]);
 }
 
-/** Far away most handles are not drawn, so their places are read again when one comes nearer. */
+/**
+ * Far away most handles are not drawn: of a node that was measured there, they are read again when one comes nearer.
+ * Only of those: each reading is of every handle's place on the screen.
+ */
 function useHandlesAgain(level: Level): void {
   const update = useUpdateNodeInternals();
+  const store = useStoreApi<AnyNode>();
   useEffect(() => {
     if (level === "tiny") return;
-    const shown = [...document.querySelectorAll<HTMLElement>(".react-flow__node-card")].flatMap(
-      (node) => node.dataset.id ?? [],
-    );
-    if (shown.length) update(shown);
-  }, [level, update]);
+    const { nodeLookup } = store.getState();
+    const lacking = [...document.querySelectorAll<HTMLElement>(".react-flow__node-card")].flatMap(({ dataset }) => {
+      const node = dataset.id === undefined ? undefined : nodeLookup.get(dataset.id);
+      const { source, target } = node?.internals.handleBounds ?? {};
+      const known = (source?.length ?? 0) + (target?.length ?? 0);
+      return node && known < (node.handles?.length ?? 0) ? [node.id] : [];
+    });
+    if (lacking.length) update(lacking);
+  }, [level, update, store]);
 }
 
 /** Tells the styles how far away one is, so that titles keep their size on the screen. In steps, and only where there are
