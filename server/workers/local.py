@@ -182,18 +182,21 @@ class _Member:
         if not self._closing:
             log.warning("worker %s died: %s", self.state.id, death.reason)
             self._failures += 0 if was_ready else 1
-            self._soon(self._start_again())
+            if self._spare is not None:
+                self._take_over(self._spare)
+            else:
+                self._soon(self._start_again())
         self.listener(self.state.id, death)
+
+    def _take_over(self, spare: _Process) -> None:
+        log.info("worker %s: a spare takes its place", self.state.id)
+        self._spare = None
+        self._put_in_place(spare)
+        spare.send(Take())
 
     async def _start_again(self) -> None:
         await asyncio.sleep(min(2.0 ** (self._failures - 1), _MAX_BACKOFF_S) if self._failures else 0)
-        spare, self._spare = self._spare, None
-        if spare is None:
-            return await self.start()
-        log.info("worker %s: a spare takes its place", self.state.id)
-        self._put_in_place(spare)
-        spare.send(Take())
-        return None
+        await self.start()
 
     def _put_in_place(self, process: _Process) -> None:
         self.state.starts += 1

@@ -76,7 +76,7 @@ class Storm:
                     with contextlib.suppress(*FAULTS):
                         server.submit(make(name), prompt_id=name)
                         self.accepted.add(name)
-            time.sleep(max(0.0, dies_at - time.monotonic()))
+            time.sleep(max(0.0, dies_at - time.monotonic()))  # nothing is waited for: the moment is the case
         finally:
             server.kill()
         self.kills[kind] += 1
