@@ -403,6 +403,7 @@ def test_a_backend_for_another_device_is_told(draw: Any, model: Model) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)  # Compiling takes minutes of all cores.
 def test_a_compiled_model_draws_the_same(draw: Any, model: Model) -> None:
     compiled = model_patches.torch_compile_model(model=model)
 
