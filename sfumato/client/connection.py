@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
+from urllib.parse import quote
 
 import aiohttp
 
@@ -27,6 +28,8 @@ _RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _SETTLE_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _FEATURES = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 _ENDS = (Done, Failed, Cancelled)
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=300)
+"""A big file may take long; only a server that says nothing at all is given up."""
 
 
 class Job:
@@ -80,6 +83,7 @@ class Job:
             return
         if isinstance(event, _ENDS):
             self._end = event
+            self._client.forget(self)
         self._events.append(event)
         self._changed.set()
 
@@ -110,7 +114,7 @@ class Client:
 
     async def __aenter__(self) -> Client:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        self._session = aiohttp.ClientSession(headers=headers)
+        self._session = aiohttp.ClientSession(headers=headers, timeout=_TIMEOUT)
         return self
 
     async def __aexit__(
@@ -142,12 +146,12 @@ class Client:
             body: dict[str, Any] = {"prompt": prompt, "client_id": self._id, "prompt_id": job.id, "extra_data": extra}
             answer = await self._post("/prompt", {**body, **({"front": True} if front else {})})
         except BaseException:
-            del self._jobs[job.id]
+            self.forget(job)
             raise
         job.number = float(answer.get("number", 0))
         job.problems = problems_of(answer.get("node_errors"))
         if answer.get("prompt_id", job.id) != job.id:  # a server that gives ids of its own
-            del self._jobs[job.id]
+            self.forget(job)
             job.id = str(answer["prompt_id"])
             self._jobs[job.id] = job
         job._events.insert(0, Queued(job.id, job.number))
@@ -197,7 +201,7 @@ class Client:
 
     async def object_info(self, node: str | None = None) -> dict[str, Any]:
         """What nodes there are, or one of them; the name maps to ComfyUI's description of it."""
-        return await self._get(f"/object_info/{node}" if node else "/object_info")
+        return await self._get(f"/object_info/{quote(node, safe='')}" if node else "/object_info")
 
     async def system_stats(self) -> dict[str, Any]:
         """The server's versions and devices."""
@@ -209,6 +213,10 @@ class Client:
         """Raise what the connection ended with, if it has."""
         if self._lost is not None:
             raise self._lost
+
+    def forget(self, job: Job) -> None:
+        """Keep no job that is over; who follows it has all that there is of it."""
+        self._jobs.pop(job.id, None)
 
     async def disturb(self) -> None:
         """Break the connection, as a network does; it comes back by itself."""
@@ -327,17 +335,18 @@ class Client:
         try:
             async with self._open.request(method, self._url + path, **how) as reply:
                 yield reply
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise Unreachable(f"Nothing answers at {self._url}: {error}.") from error
         except aiohttp.InvalidURL as error:
             raise Unreachable(
                 f"{self._url} is no address of a server; it must be like http://127.0.0.1:8188."
             ) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(f"Nothing answers at {self._url}: {reason}.") from error
 
     async def _get(self, path: str) -> dict[str, Any]:
         async with self._asked("GET", path) as reply:
             await _check(reply, f"{path} was not answered")
-            return cast("dict[str, Any]", await reply.json(content_type=None))
+            return _object(await reply.text(), path)
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         async with self._asked("POST", path, json=body) as reply:
@@ -345,7 +354,7 @@ class Client:
                 raise _refused(await reply.text())
             await _check(reply, f"{path} was not taken")
             text = await reply.text()
-            return json.loads(text) if text else {}
+            return _object(text, path) if path == "/prompt" else {}  # what else is posted is answered by nothing
 
     async def _upload(
         self,
@@ -366,8 +375,8 @@ class Client:
         form.add_field("image", data, filename=name or (source.name if isinstance(source, Path) else "picture.png"))
         async with self._asked("POST", path, data=form) as reply:
             await _check(reply, "The picture was not taken")
-            said = await reply.json(content_type=None)
-            return FileRef(said["name"], said.get("subfolder", ""), said.get("type", "input"))
+            said = _object(await reply.text(), path)
+            return FileRef(str(said.get("name", "")), said.get("subfolder", ""), said.get("type", "input"))
 
     async def _prompt(self, what: What) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
         """The prompt to post, and the editor's document beside it."""
@@ -415,6 +424,17 @@ def _end_of(job: str, entry: Mapping[str, Any]) -> End:
     if "execution_error" in said:
         return failure({"prompt_id": job, **said["execution_error"]})
     return Cancelled(job) if "execution_interrupted" in said else Failed(job, "The server does not say why it failed.")
+
+
+def _object(text: str, path: str) -> dict[str, Any]:
+    """What a server answered. Raises ClientError when that is no JSON object: then something else answers there."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise ClientError(f"{path} was answered with what no server of this API says: {text[:100].strip()!r}.")
+    return cast("dict[str, Any]", said)
 
 
 async def _check(reply: aiohttp.ClientResponse, what: str) -> None:

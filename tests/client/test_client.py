@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -310,3 +310,51 @@ def test_it_works_without_an_event_loop(real: Running) -> None:
     files = draw(real.origin, there.prompt(value=42, prefix="drawn"), progress=seen.append)
     assert list(files.values()) == [b"42"]
     assert isinstance(seen[-1], Done)
+
+
+@contextlib.asynccontextmanager
+async def answering(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """A server that gives one answer to everything: its address."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("said", ["<html>Log in</html>", "[1]", ""], ids=["a page", "a list", "nothing"])
+async def test_what_is_no_server_of_this_api_is_said(said: str) -> None:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text=said)
+
+    async with answering(page) as url, Client(url) as client:
+        with pytest.raises(ClientError, match="/system_stats was answered with what no server of this API says"):
+            await client.system_stats()
+        with pytest.raises(ClientError, match="/upload/image was answered"):
+            await client.upload_image(b"picture")
+
+
+async def test_an_answer_that_breaks_off_is_said() -> None:
+    async def half(request: web.Request) -> web.StreamResponse:
+        reply = web.StreamResponse(headers={"Content-Length": "1000"})
+        await reply.prepare(request)
+        await reply.write(b"half")
+        assert request.transport is not None
+        request.transport.close()
+        return reply
+
+    async with answering(half) as url, Client(url) as client:
+        with pytest.raises(Unreachable, match="Nothing answers at"):
+            await client.fetch(FileRef("a.png", "", "output"))
+
+
+async def test_names_of_nodes_are_asked_for_as_they_are() -> None:
+    async def path(request: web.Request) -> web.Response:
+        return web.json_response({request.match_info["path"]: {}})
+
+    async with answering(path) as url, Client(url) as client:
+        assert await client.object_info("LoadImage //Inspire?#1") == {"object_info/LoadImage //Inspire?#1": {}}
