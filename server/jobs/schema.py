@@ -120,8 +120,10 @@ def _damage(path: Path) -> str:
             found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
             if found != ["ok"]:
                 return found[0] if found else "it holds no database"
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0 and _backup(path).exists():
-                return "it holds no jobs"
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                return "it holds no jobs" if _backup(path).exists() else ""
+            for _ in connection.execute("SELECT * FROM jobs"):
+                pass  # the check above looks at the form of rows; this fails at text that is none
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise

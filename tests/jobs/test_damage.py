@@ -132,6 +132,24 @@ def test_a_damaged_database_is_put_together_again(tmp_path: Path, at: float) -> 
     assert list(tmp_path.glob("jobs.damaged-*"))
 
 
+def test_a_job_whose_text_is_none_is_taken_from_the_backup(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    connection = open_store(path).connection
+    connection.executemany(
+        "INSERT INTO jobs (id, number, state, prompt, targets, extra, words, created_ms) "
+        "VALUES (?, 0, 'queued', '{}', '[]', '{}', '', 0)",
+        [(f"job {n}",) for n in range(30)],
+    )
+    back_up(path)
+    connection.execute("UPDATE jobs SET prompt = CAST(x'80ff' AS TEXT) WHERE id = 'job 15'")
+    connection.close()
+    opened = open_store(path)
+    assert "was damaged" in opened.repaired
+    assert {prompt for (prompt,) in opened.connection.execute("SELECT prompt FROM jobs")} == {"{}"}
+    assert opened.connection.execute("SELECT COUNT(*) FROM jobs").fetchone() == (30,)
+    opened.connection.close()
+
+
 def test_what_can_be_read_is_saved_without_a_backup(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite"
     connection = open_store(path).connection
