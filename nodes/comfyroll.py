@@ -17,6 +17,8 @@ from nodes.folders import Folders
 from nodes.types import Clip, Image, Latent, Model
 from nodes.widgets import Choice, Files, Lazy, Named, Range, Seed, Text, Wire
 
+PACK = "Comfyroll Studio"
+
 _TEXT = "Comfyroll/Text"
 _LOGIC = "Comfyroll/Logic"
 _SIZES = "Comfyroll/Aspect Ratio"

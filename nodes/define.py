@@ -228,7 +228,8 @@ class NodeDef:
     the lazy inputs it wants now (not yet known ones are None). `fingerprint(**constants)` says what the result depends
     on beside the inputs. `check(**constants)` yields what is wrong with constants taken together. All three are called
     with what their signatures name: inputs (None where linked), and provided things by type. `migrations[n]` turns the
-    inputs of version n into those of n + 1.
+    inputs of version n into those of n + 1. `pack` names whose node this stands in for: where that pack is installed,
+    its own is taken.
     """
 
     id: str
@@ -246,6 +247,7 @@ class NodeDef:
     experimental: bool = False
     module: str = "nodes"
     aliases: tuple[str, ...] = ()
+    pack: str = ""
     needs: Callable[..., Iterable[str]] = _nothing_needed
     fingerprint: Callable[..., str | Never] | None = None
     check: Callable[..., Iterable[str]] = _no_problem

@@ -7,6 +7,8 @@ from typing import Annotated
 from nodes.define import node
 from nodes.widgets import Named, Range, Text
 
+PACK = "Easy Use"
+
 _LOGIC = "EasyUse/Logic/Type"
 _LARGEST = 2**31 - 1
 

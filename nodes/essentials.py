@@ -17,6 +17,8 @@ from nodes.pictures.sharpen import contrast_adaptive
 from nodes.types import Conditioning, Image, Mask
 from nodes.widgets import Choice, Named, Range, Socket, Spare, Text
 
+PACK = "ComfyUI Essentials"
+
 if TYPE_CHECKING:
     from torch import Tensor
 

@@ -16,6 +16,8 @@ from nodes.pictures.resize import resize
 from nodes.types import Conditioning, Image, Mask
 from nodes.widgets import Lazy, Many, Range, Text, Toggle, Wire
 
+PACK = "Impact Pack"
+
 _LOGIC = "ImpactPack/Logic"
 _UTILITIES = "ImpactPack/Util"
 _OPERATIONS = "ImpactPack/Operation"

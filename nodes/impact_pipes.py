@@ -12,6 +12,8 @@ from nodes.sampling import Cfg, SamplerName, SchedulerName, Steps
 from nodes.types import Clip, Conditioning, Latent, Model, Vae
 from nodes.widgets import Range, Seed, Toggle
 
+PACK = "Impact Pack"
+
 _PIPES = "ImpactPack/Pipe"
 _SAMPLING = "ImpactPack/sampling"
 

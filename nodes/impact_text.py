@@ -15,6 +15,8 @@ from nodes.folders import Folders
 from nodes.types import Clip, Conditioning, Model, NodeError
 from nodes.widgets import Choice, Named, Seed, Spare, Text
 
+PACK = "Impact Pack"
+
 _CATEGORY = "ImpactPack/Prompt"
 _POPULATE = "populate"
 _MODES = (_POPULATE, "fixed", "reproduce")

@@ -22,6 +22,8 @@ from nodes.pictures.resize import resize_mask
 from nodes.types import ClipVision, Image, Mask, Model
 from nodes.widgets import Choice, Files, Range
 
+PACK = "IPAdapter plus"
+
 _CATEGORY = "ipadapter"
 _SIMPLE_TYPES = {"standard": "linear", "prompt is more important": "ease in", "style transfer": "style transfer"}
 _OLD_TYPES = {"original": "V only", "linear": "K+V", "channel penalty": "K+mean(V) w/ C penalty"}

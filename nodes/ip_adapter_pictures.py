@@ -20,6 +20,8 @@ from nodes.pictures.sharpen import contrast_adaptive
 from nodes.types import ClipVision, Conditioning, Image, Mask, Model
 from nodes.widgets import Choice, Range
 
+PACK = "IPAdapter plus"
+
 _CATEGORY = "ipadapter"
 _SIDE = 224
 _FILTERS = ("LANCZOS", "BICUBIC", "HAMMING", "BILINEAR", "BOX", "NEAREST")

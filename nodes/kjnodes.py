@@ -16,6 +16,8 @@ from nodes.pictures.resize import resize
 from nodes.types import Image, Mask
 from nodes.widgets import Choice, Named, Range, Spare, Text
 
+PACK = "KJNodes"
+
 if TYPE_CHECKING:
     from torch import Tensor
 

@@ -57,7 +57,7 @@ def load_packs(registry: Registry, roots: Iterable[Path], begins: Callable[[str]
             except BaseException as error:  # noqa: BLE001 -- a pack may raise anything
                 registry = registry.joined((), [PackError(path.stem, _reason(error, path))])
                 continue
-            taken = sorted(d.id for d in definitions if d.id in registry)
+            taken = sorted(d.id for d in definitions if (known := registry.get(d.id)) and not known.pack)
             errors = (
                 [PackError(path.stem, f"{', '.join(taken)}: there are nodes of that name already.")] if taken else []
             )

@@ -14,6 +14,8 @@ from nodes.pictures.annotate import Levels, annotate
 from nodes.types import Image
 from nodes.widgets import Range, Spare
 
+PACK = "ControlNet Auxiliary Preprocessors"
+
 _LINES = "ControlNet Preprocessors/Line Extractors"
 _Threshold = Annotated[float, Range(0.01, 0.99, step=0.01)]
 _Level = Annotated[int, Range(0, 255), Spare]

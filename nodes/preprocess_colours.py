@@ -15,6 +15,8 @@ from nodes.pictures.resize import resize_mask
 from nodes.types import Image, Mask
 from nodes.widgets import Range, Seed, Spare
 
+PACK = "ControlNet Auxiliary Preprocessors"
+
 _TILE = "ControlNet Preprocessors/tile"
 _RECOLOUR = "ControlNet Preprocessors/Recolor"
 _OTHER = "ControlNet Preprocessors/others"

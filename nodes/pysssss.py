@@ -11,6 +11,8 @@ from nodes.expressions import Number, evaluated
 from nodes.types import Image, Latent
 from nodes.widgets import Choice, Many, Socket, Spare, Text, Wire
 
+PACK = "Custom Scripts"
+
 _UTILITIES = "utils"
 _YES, _NO = "yes", "no"
 _APPEND, _REPLACE = "append", "replace"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, cast
 
@@ -42,9 +42,10 @@ class Registry:
         return self.definitions.get(node_type)
 
     def joined(self, definitions: Iterable[NodeDef], errors: Iterable[PackError] = ()) -> Registry:
-        """This registry with more nodes; an id that is taken stays with who had it first."""
+        """This registry with more nodes; an id that is taken stays with who had it first, unless that is a stand-in."""
         more = {d.id: d for d in definitions}
-        return Registry({**more, **self.definitions}, (*self.errors, *errors))
+        kept = {d.id: d for d in self if d.id not in more or not d.pack}
+        return Registry({**more, **kept}, (*self.errors, *errors))
 
 
 def registry_of(*functions: NodeFunction[..., Any]) -> Registry:
@@ -75,10 +76,11 @@ def builtin() -> Registry:
             except Exception as error:  # noqa: BLE001 -- whatever one module raises, the others are of use
                 errors.append(PackError(found.name, f"{type(error).__name__}: {error}"))
                 continue
+            pack = str(getattr(module, "PACK", ""))
             for definition in nodes_in(module):
                 if definition.id in definitions:
                     raise ValueError(
                         f"{definition.id} is defined in {definitions[definition.id].module} and in {definition.module}."
                     )
-                definitions[definition.id] = definition
+                definitions[definition.id] = replace(definition, pack=pack) if pack else definition
     return Registry(definitions, tuple(errors))

@@ -16,6 +16,8 @@ from nodes.image_files import preview_image
 from nodes.types import Clip, Image, Model
 from nodes.widgets import Files, Named, Range, Spare
 
+PACK = "rgthree-comfy"
+
 _CATEGORY = "rgthree"
 _NONE = "None"
 _MOST = 1125899906842624

@@ -21,6 +21,8 @@ from nodes.pictures.resize import resize, to_bytes
 from nodes.types import Clip, Conditioning, Image, Latent
 from nodes.widgets import Choice, Named, Range, Seed, Socket, Text, Wire
 
+PACK = "WAS Node Suite"
+
 _TEXT = "WAS Suite/Text"
 _LARGEST_TEXT = 4 << 20
 _YES, _NO = "true", "false"

@@ -211,3 +211,14 @@ def test_every_shipped_node_is_documented_and_placed() -> None:
         return [what for what in ("description", "category", "title") if not getattr(definition, what)]
 
     assert {d.id: lacks(d) for d in builtin() if lacks(d)} == {}
+
+
+def test_an_installed_pack_takes_the_place_of_what_stands_in_for_it_only(tmp_path: Path) -> None:
+    names = 'NODE_CLASS_MAPPINGS = {"Text Multiline": Brighten, "VAEDecode": Brighten}'
+    (tmp_path / "mine.py").write_text(f"{CLASSIC}\n{names}\n", "utf-8")
+    before = builtin()
+    assert before.definitions["Text Multiline"].pack == "WAS Node Suite"
+    after = load_packs(before, [tmp_path])
+    assert [i.name for i in after.definitions["Text Multiline"].inputs][:2] == ["image", "by"]
+    assert after.definitions["VAEDecode"] is before.definitions["VAEDecode"]
+    assert [error.reason for error in after.errors] == ["VAEDecode: there are nodes of that name already."]
