@@ -127,7 +127,7 @@ class Running:
         self.process.kill()
         self._gone()
 
-    def stop(self, within_s: float = 30) -> int:
+    def stop(self, within_s: float = 90) -> int:
         """Ctrl-C, and the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
