@@ -11,6 +11,9 @@ WEIGHT_TYPES = (
     "style transfer precise", "composition precise",
 )  # fmt: skip
 
+NAMED = "layers "
+"""How a kind begins that names its layers with their weights: "layers 3:2.0, 6:0.5". All others have none."""
+
 _LEAST = 0.05
 _WEAK = 0.2
 _SLIGHT = 0.1
@@ -39,12 +42,21 @@ def layer_weights(kind: str, weight: float, second: float | None, places: Sequen
     count = len(places)
     full = _SDXL_COUNT if sdxl else _SD1_COUNT
     numbers = [round(i * (full - 1) / max(count - 1, 1)) for i in range(count)]
+    if kind.startswith(NAMED):
+        named = named_layers(kind.removeprefix(NAMED))
+        return [Layer(weight * named.get(number, 0.0)) for number in numbers]
     if kind in _BY_SHARE:
         return [Layer(weight * _BY_SHARE[kind](i / count)) for i in range(count)]
     if kind in _WEAKENED:
         return [Layer(weight * (_WEAK if place in _WEAKENED[kind] else 1.0)) for place in places]
     other = weight if second is None else second
     return [_by_number(kind, weight, other, number, sdxl=sdxl) for number in numbers]
+
+
+def named_layers(text: str) -> dict[int, float]:
+    """The weights in "3:2.0, 6:0.5" by the layer's number. Raises ValueError for what is written otherwise."""
+    pairs = (part.split(":") for part in text.replace("\n", ",").split(",") if part.strip())
+    return {int(number): float(weight) for number, weight in pairs}
 
 
 _BY_SHARE = {
