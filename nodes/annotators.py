@@ -13,7 +13,7 @@ import torch
 from nodes.define import Context, node
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
-from nodes.pictures import annotators, poses
+from nodes.pictures import annotators, anything, poses
 from nodes.pictures.annotate import Levels, annotate
 from nodes.types import Image, Source
 from nodes.widgets import Choice, Range, Spare
@@ -28,12 +28,15 @@ _DEPTH_EXAMPLE = "depth-anything/Depth-Anything-V2-Small-hf"
 _SEGMENTS_EXAMPLE = "nvidia/segformer-b0-finetuned-ade-512-512"
 _POSES_EXAMPLE = "usyd-community/vitpose-base-simple"
 _PEOPLE_EXAMPLE = "PekingU/rtdetr_r50vd"
+_ANYTHING_EXAMPLE = "facebook/sam-vit-base"
+_BACKBONES = ("vit-small", "vit-large", "vit-giant2")
 _MIDAS = ("dpt", *(kind for kind in annotators.DEPTH if kind != "dpt"))
 _ZOE = ("zoedepth", *(kind for kind in annotators.DEPTH if kind != "zoedepth"))
 _Resolution = Annotated[int, Range(64, 16384, step=64), Spare]
 _Angle = Annotated[float, Range(0, 15.71, step=0.01), Spare]
 _Share = Annotated[float, Range(0, 1, step=0.01), Spare]
 _Percent = Annotated[float, Range(0, 100, step=0.1), Spare]
+_Focal = Annotated[int, Range(1, 16384), Spare]
 _USUAL_ANGLE = 6.28
 _OnOff = Annotated[str, Choice(("enable", "disable")), Spare]
 
@@ -60,14 +63,15 @@ class _Around:
 
             return annotate(image, resolution, work)
 
-    def segments(self, image: Image, resolution: int) -> Image:
-        """Each place in the colour of what it shows."""
+    def segments(self, image: Image, resolution: int, *, own_colours: bool = False) -> Image:
+        """Each place in the colour of what it shows: ADE20K's, or else one of each class's own."""
         source = annotators.find(self.folders, annotators.SEGMENTATION, "segmentation", _SEGMENTS_EXAMPLE, self.ctx)
         with self.using(source) as network, torch.no_grad():
 
             def work(rgb: Levels) -> Levels:
                 self.ctx.check()
-                return annotators.coloured(annotators.classes(network, source, rgb, self.weights.device))
+                found = annotators.classes(network, source, rgb, self.weights.device)
+                return _by_class(found) if own_colours else annotators.coloured(found)
 
             return annotate(image, resolution, work)
 
@@ -96,6 +100,11 @@ class _Around:
 
 def _grey(near: np.ndarray) -> Levels:
     return np.clip(near * 255.0, 0, 255).astype(np.uint8)
+
+
+def _by_class(found: np.ndarray) -> Levels:
+    palette = np.array([anything.colour(number) for number in range(int(found.max()) + 1)], np.uint8)
+    return palette[found]
 
 
 @node(id="MiDaS-DepthMapPreprocessor", title="MiDaS Depth Map", category=_DEPTH)
@@ -205,6 +214,91 @@ def depth_anything_v2(
     return _Around(weights, folders, ctx).depth(image, resolution, annotators.DEPTH, _grey)
 
 
+@node(id="Zoe_DepthAnythingPreprocessor", title="Zoe Depth Anything", category=_DEPTH)
+def zoe_depth_anything(
+    *,
+    image: Image,
+    environment: Annotated[str, Choice(("indoor", "outdoor")), Spare] = "indoor",  # noqa: ARG001 -- in workflows
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """How near everything is, by a Depth Anything network (or another depth network)."""
+    return _Around(weights, folders, ctx).depth(image, resolution, annotators.DEPTH, _grey)
+
+
+@node(id="Metric3D-DepthMapPreprocessor", title="Metric3D Depth Map", category=_DEPTH)
+def metric3d_depth(
+    *,
+    image: Image,
+    backbone: Annotated[str, Choice(_BACKBONES), Spare] = "vit-small",  # noqa: ARG001 -- written into workflows
+    fx: _Focal = 1000,  # noqa: ARG001
+    fy: _Focal = 1000,  # noqa: ARG001
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """How near everything is, by any depth network: Metric3D's own is no transformers model and does not run here."""
+    return _Around(weights, folders, ctx).depth(image, resolution, annotators.DEPTH, _grey)
+
+
+@node(id="Metric3D-NormalMapPreprocessor", title="Metric3D Normal Map", category=_DEPTH)
+def metric3d_normal(
+    *,
+    image: Image,
+    backbone: Annotated[str, Choice(_BACKBONES), Spare] = "vit-small",  # noqa: ARG001 -- written into workflows
+    fx: _Focal = 1000,  # noqa: ARG001
+    fy: _Focal = 1000,  # noqa: ARG001
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """Which way surfaces face, from how depth changes, by any depth network."""
+    return bae_normal(image=image, resolution=resolution, weights=weights, folders=folders, ctx=ctx)
+
+
+@node(id="DSINE-NormalMapPreprocessor", title="DSINE Normal Map", category=_DEPTH)
+def dsine_normal(
+    *,
+    image: Image,
+    fov: Annotated[float, Range(0.0, 365.0, step=0.1), Spare] = 60.0,  # noqa: ARG001 -- written into workflows
+    iterations: Annotated[int, Range(1, 20, step=1), Spare] = 5,  # noqa: ARG001
+    resolution: _Resolution = 512,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """Which way surfaces face, from how depth changes, by any depth network."""
+    return bae_normal(image=image, resolution=resolution, weights=weights, folders=folders, ctx=ctx)
+
+
+@node(id="SAMPreprocessor", title="SAM Segmentor", category="ControlNet Preprocessors/others")
+def segment_anything(
+    *, image: Image, resolution: _Resolution = 512, weights: Weights, folders: Folders, ctx: Context
+) -> Image:
+    """Each thing in a colour of its own, by Segment Anything."""
+    around = _Around(weights, folders, ctx)
+    source = annotators.find(folders, anything.KINDS, "segmenting anything", _ANYTHING_EXAMPLE, ctx)
+    with around.using(source) as network, torch.no_grad():
+
+        def work(rgb: Levels) -> Levels:
+            masks = anything.parts(network, rgb, weights.device, ctx.check)
+            return anything.coloured(masks, *rgb.shape[:2])
+
+        return annotate(image, resolution, work)
+
+
+@node(id="OneFormer-COCO-SemSegPreprocessor", title="OneFormer COCO Segmentor", category=_SEGMENTS)
+def oneformer_coco(
+    *, image: Image, resolution: _Resolution = 512, weights: Weights, folders: Folders, ctx: Context
+) -> Image:
+    """What each place shows, each class in a colour of its own, by SegFormer, Mask2Former, UperNet or their like."""
+    return _Around(weights, folders, ctx).segments(image, resolution, own_colours=True)
+
+
 @node(id="OneFormer-ADE20K-SemSegPreprocessor", title="OneFormer ADE20K Segmentor", category=_SEGMENTS)
 def oneformer_ade20k(
     *, image: Image, resolution: _Resolution = 512, weights: Weights, folders: Folders, ctx: Context
@@ -272,10 +366,20 @@ def _zoe_digest(folders: Folders) -> str:
 @bae_normal.fingerprint
 @depth_anything.fingerprint
 @depth_anything_v2.fingerprint
+@zoe_depth_anything.fingerprint
+@metric3d_depth.fingerprint
+@metric3d_normal.fingerprint
+@dsine_normal.fingerprint
 def _depth_anything_digest(folders: Folders) -> str:
     return annotators.mark(folders, annotators.DEPTH, "depth", _DEPTH_EXAMPLE)
 
 
+@segment_anything.fingerprint
+def _anything_digest(folders: Folders) -> str:
+    return annotators.mark(folders, anything.KINDS, "segmenting anything", _ANYTHING_EXAMPLE)
+
+
+@oneformer_coco.fingerprint
 @oneformer_ade20k.fingerprint
 @uniformer.fingerprint
 def _segmentation_digest(folders: Folders) -> str:

@@ -12,14 +12,16 @@ _CATEGORY = "ControlNet Preprocessors"
 _MODES = ("Just Resize", "Crop and Resize", "Resize and Fill")
 _NONE = "none"
 PREPROCESSORS = (
-    "AnimeLineArtPreprocessor", "BAE-NormalMapPreprocessor", "BinaryPreprocessor", "CannyEdgePreprocessor",
-    "ColorPreprocessor", "DWPreprocessor", "DepthAnythingPreprocessor", "DepthAnythingV2Preprocessor",
-    "FakeScribblePreprocessor", "HEDPreprocessor", "ImageIntensityDetector", "ImageLuminanceDetector",
-    "LeReS-DepthMapPreprocessor", "LineArtPreprocessor", "LineartStandardPreprocessor", "M-LSDPreprocessor",
-    "MiDaS-DepthMapPreprocessor", "MiDaS-NormalMapPreprocessor", "OneFormer-ADE20K-SemSegPreprocessor",
-    "OpenposePreprocessor", "PiDiNetPreprocessor", "PyraCannyPreprocessor", "ScribblePreprocessor",
+    "AnimeLineArtPreprocessor", "AnyLineArtPreprocessor_aux", "BAE-NormalMapPreprocessor", "BinaryPreprocessor",
+    "CannyEdgePreprocessor", "ColorPreprocessor", "DSINE-NormalMapPreprocessor", "DWPreprocessor",
+    "DepthAnythingPreprocessor", "DepthAnythingV2Preprocessor", "FakeScribblePreprocessor", "HEDPreprocessor",
+    "ImageIntensityDetector", "ImageLuminanceDetector", "LeReS-DepthMapPreprocessor", "LineArtPreprocessor",
+    "LineartStandardPreprocessor", "M-LSDPreprocessor", "Metric3D-DepthMapPreprocessor",
+    "Metric3D-NormalMapPreprocessor", "MiDaS-DepthMapPreprocessor", "MiDaS-NormalMapPreprocessor",
+    "OneFormer-ADE20K-SemSegPreprocessor", "OneFormer-COCO-SemSegPreprocessor", "OpenposePreprocessor",
+    "PiDiNetPreprocessor", "PyraCannyPreprocessor", "SAMPreprocessor", "ScribblePreprocessor",
     "Scribble_PiDiNet_Preprocessor", "Scribble_XDoG_Preprocessor", "ShufflePreprocessor", "TilePreprocessor",
-    "UniFormer-SemSegPreprocessor", "Zoe-DepthMapPreprocessor",
+    "UniFormer-SemSegPreprocessor", "Zoe-DepthMapPreprocessor", "Zoe_DepthAnythingPreprocessor",
 )  # fmt: skip
 """The preprocessors that need nothing but a picture and a resolution."""
 

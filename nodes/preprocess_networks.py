@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
+
+import numpy as np
+import torch
 
 from nodes.define import Context, node
 from nodes.diffusion.weights import Weights
@@ -18,6 +21,15 @@ _LINES = "ControlNet Preprocessors/Line Extractors"
 _Resolution = Annotated[int, Range(64, 16384, step=64), Spare]
 _Safe = Annotated[str, Choice(("enable", "disable")), Spare]
 _SAFE_STEPS = 2
+_USUAL_SIGMA = 6.0
+_UNMERGED = "none"
+_MERGED: Mapping[str, line_models.Kind | None] = {
+    "lineart_standard": None,
+    "lineart_realisitic": "lineart",
+    "lineart_anime": "anime lineart",
+    "manga_line": "anime lineart",
+}
+"""The line drawings that AnyLine joins, as the packs spell them, by the network that draws each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +188,47 @@ def mlsd(
         return line_models.draw_segments(weights, source, rgb, score_threshold, dist_threshold)
 
     return annotate(image, resolution, work)
+
+
+@node(id="AnyLineArtPreprocessor_aux", title="AnyLine Lineart", category=_LINES)
+def any_line(
+    *,
+    image: Image,
+    merge_with_lineart: Annotated[str, Choice((*_MERGED, _UNMERGED)), Spare] = "lineart_standard",
+    resolution: _Resolution = 1280,
+    lineart_lower_bound: Annotated[float, Range(0, 1, step=0.01), Spare] = 0.0,
+    lineart_upper_bound: Annotated[float, Range(0, 1, step=0.01), Spare] = 1.0,
+    object_min_size: Annotated[int, Range(1, 100_000), Spare] = 36,
+    object_connectivity: Annotated[int, Range(1, 4), Spare] = 1,
+    weights: Weights,
+    folders: Folders,
+    ctx: Context,
+) -> Image:
+    """Soft edges and a line drawing in one, without specks: HED's edges where its network is there, else filters'.
+
+    Of the drawing only levels between the bounds count. AnyLine's own network is not known here.
+    """
+    around = _Around(weights, folders, ctx)
+    soft = around.soft(image, resolution, "hed", "disable").pixels
+    if merge_with_lineart == _UNMERGED:
+        return Image(soft)
+    if kind := _MERGED[merge_with_lineart]:
+        drawing = around.drawn(image, resolution, kind, _line_drawing).pixels
+    else:
+        drawing = annotate(image, resolution, _line_drawing).pixels
+    kept = (drawing >= lineart_lower_bound) & (drawing <= lineart_upper_bound)
+    grey = (drawing * kept)[..., 0].numpy()
+    clean = np.stack([lines.without_specks(each, object_min_size, object_connectivity) for each in grey])
+    return Image(torch.maximum(soft, torch.from_numpy(clean)[..., None].expand_as(soft)))
+
+
+def _line_drawing(rgb: Levels) -> Levels:
+    return lines.line_drawing(rgb, _USUAL_SIGMA)
+
+
+@any_line.fingerprint
+def _any_line_digest(folders: Folders) -> str:
+    return line_models.digest(folders, "hed", "lineart", "anime lineart")
 
 
 @hed.fingerprint

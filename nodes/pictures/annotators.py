@@ -124,6 +124,7 @@ def load(source: Source, dtype: torch.dtype) -> nn.Module:
         **dict.fromkeys(("mask2former", "maskformer"), modeling_auto.AutoModelForUniversalSegmentation),
         **dict.fromkeys(POSE, modeling_auto.AutoModelForKeypointDetection),
         **dict.fromkeys(PERSONS, modeling_auto.AutoModelForObjectDetection),
+        "sam": modeling_auto.AutoModelForMaskGeneration,
     }
     if source.family == "vitpose":
         from transformers.models.vitpose.modeling_vitpose import VitPoseForPoseEstimation  # noqa: PLC0415

@@ -93,6 +93,14 @@ def line_drawing(rgb: Levels, sigma: float, threshold: float = 8.0) -> Levels:
     return np.clip(darker / typical * 127.0, 0, 255).astype(np.uint8)
 
 
+def without_specks(values: np.ndarray, smallest: int, connectivity: int = 1) -> np.ndarray:
+    """Values without what is connected (also by corners, above a connectivity of 1) and has too few pixels."""
+    neighbours = 4 if connectivity == 1 else 8
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((values > 0).astype(np.uint8), connectivity=neighbours)
+    large = np.asarray(stats)[:, cv2.CC_STAT_AREA] >= smallest
+    return np.where(large[np.asarray(labels)], values, 0)
+
+
 def segments(rgb: Levels, contrast: float, min_length: float) -> Levels:
     """Straight lines of at least `min_length` pixels across which brightness changes by at least `contrast` of 0..1.
 
