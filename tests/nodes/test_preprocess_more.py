@@ -21,13 +21,27 @@ from server.engine.execute import Outcome
 from tests.nodes.test_annotators import configured, dpt, put, segformer
 
 PICTURE = Image(torch.rand((1, 48, 64, 3), generator=torch.Generator().manual_seed(1)))
-NEED_NETWORKS = {
-    *("BAE-NormalMapPreprocessor", "DSINE-NormalMapPreprocessor", "DWPreprocessor", "DepthAnythingPreprocessor"),
-    *("DepthAnythingV2Preprocessor", "LeReS-DepthMapPreprocessor", "Metric3D-DepthMapPreprocessor"),
-    *("Metric3D-NormalMapPreprocessor", "MiDaS-DepthMapPreprocessor", "MiDaS-NormalMapPreprocessor"),
-    *("OneFormer-ADE20K-SemSegPreprocessor", "OneFormer-COCO-SemSegPreprocessor", "OpenposePreprocessor"),
-    *("SAMPreprocessor", "UniFormer-SemSegPreprocessor", "Zoe-DepthMapPreprocessor", "Zoe_DepthAnythingPreprocessor"),
-}
+NEED_NETWORKS: frozenset[str] = frozenset(
+    (
+        "BAE-NormalMapPreprocessor",
+        "DSINE-NormalMapPreprocessor",
+        "DWPreprocessor",
+        "DepthAnythingPreprocessor",
+        "DepthAnythingV2Preprocessor",
+        "LeReS-DepthMapPreprocessor",
+        "Metric3D-DepthMapPreprocessor",
+        "Metric3D-NormalMapPreprocessor",
+        "MiDaS-DepthMapPreprocessor",
+        "MiDaS-NormalMapPreprocessor",
+        "OneFormer-ADE20K-SemSegPreprocessor",
+        "OneFormer-COCO-SemSegPreprocessor",
+        "OpenposePreprocessor",
+        "SAMPreprocessor",
+        "UniFormer-SemSegPreprocessor",
+        "Zoe-DepthMapPreprocessor",
+        "Zoe_DepthAnythingPreprocessor",
+    )
+)
 
 
 @pytest.fixture(scope="module")
