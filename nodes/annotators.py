@@ -18,6 +18,8 @@ from nodes.pictures.annotate import Levels, annotate
 from nodes.types import Image, Source
 from nodes.widgets import Choice, Range, Spare
 
+PACK = "ControlNet Auxiliary Preprocessors"
+
 if TYPE_CHECKING:
     from torch import nn
 

@@ -11,7 +11,6 @@ from typing import Annotated, ClassVar, NamedTuple, TypeVar, cast
 import torch
 
 from nodes.define import NodeError, node
-from nodes.diffusion import files
 from nodes.diffusion.lora import apply_lora
 from nodes.folders import Folders
 from nodes.types import Clip, Image, Latent, Model
@@ -283,13 +282,6 @@ def cr_lora_stack(
     )
     mine = tuple((name, model, clip) for on, name, model, clip in rows if on == _ON and name != _NONE)
     return Stacked(LoraStack((*(lora_stack.rows if lora_stack else ()), *mine)), _HELP)
-
-
-@cr_lora_stack.fingerprint
-def _stack_changed(lora_name_1: str, lora_name_2: str, lora_name_3: str, folders: Folders) -> str:
-    names = (lora_name_1, lora_name_2, lora_name_3)
-    there = (name for name in names if name and name != _NONE and folders.has("loras", name))
-    return " ".join(files.digest(folders.path("loras", name)) for name in there)
 
 
 @node(id="CR Apply LoRA Stack", category=_LORAS)

@@ -12,9 +12,10 @@ import torch
 
 from nodes.define import NodeError, node
 from nodes.diffusion import clip as text_encoding
-from nodes.diffusion import controlnet, files
+from nodes.diffusion import controlnet
 from nodes.diffusion.hooks import prompted
 from nodes.diffusion.weights import Weights
+from nodes.digests import digest
 from nodes.folders import Folders
 from nodes.types import Area, Clip, Cond, Conditioning, Mask
 from nodes.widgets import Choice, Range, Text
@@ -276,4 +277,4 @@ def _digests(folders: Folders, *texts: str | None) -> str:
     locate = _locator(folders)
     names = [name for text in texts for name in _EMBEDDING.findall(text or "")]
     paths = [locate(name) or locate(name.strip(",")) for name in names]
-    return "".join(files.digest(path) for path in paths if path is not None)
+    return "".join(digest(path) for path in paths if path is not None)

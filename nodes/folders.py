@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from nodes.define import Context, NodeError, Provided, Saved
-from nodes.diffusion.files import digest
+from nodes.digests import digest
 
 Place = Literal["input", "output", "temp"]
 Write = Callable[[BinaryIO], object]

@@ -8,7 +8,6 @@ from typing import Annotated, NamedTuple
 from nodes import wildcards
 from nodes.conditioning import encode_text
 from nodes.define import node
-from nodes.diffusion import files
 from nodes.diffusion.lora import apply_lora
 from nodes.diffusion.weights import Weights
 from nodes.folders import Folders
@@ -93,7 +92,7 @@ def _encode_changed(wildcard_text: str | None, populated_text: str | None, folde
     """Which LoRAs a wildcard will name is not known before, so all count."""
     named = [text for text in (wildcard_text, populated_text) if text and ("<lora:" in text or "__" in text)]
     loras = folders.names("loras") if named else ()
-    digests = " ".join(files.digest(folders.path("loras", name)) for name in loras)
+    digests = " ".join(folders.digest("loras", name) for name in loras)
     return f"{wildcards.changed(folders, wildcard_text)} {digests}"
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple, cast
 import torch
 
 from nodes.define import NodeError, node
-from nodes.diffusion import files, ip_adapter, vision
+from nodes.diffusion import ip_adapter, vision
 from nodes.diffusion.companions import with_companion
 from nodes.diffusion.files import WeightsError
 from nodes.diffusion.ip_adapter import SCALINGS, Embeds, ImagePrompt, IpAdapter
@@ -88,9 +88,7 @@ def load_unified(
 @load_unified.fingerprint
 def _unified_changed(folders: Folders) -> str:
     return " ".join(
-        files.digest(folders.path(kind, name))
-        for kind in ("ipadapter", "clip_vision")
-        for name in _loadable(folders, kind)
+        folders.digest(kind, name) for kind in ("ipadapter", "clip_vision") for name in _loadable(folders, kind)
     )
 
 

@@ -20,6 +20,8 @@ from nodes.pictures.sharpen import contrast_adaptive
 from nodes.types import ClipVision, Image, Mask, Model
 from nodes.widgets import Choice, Files, Range, Text
 
+PACK = "IPAdapter plus"
+
 _CATEGORY = "ipadapter"
 _KEY = "embeds"
 _SQUARE_ENOUGH = 1.1
@@ -166,8 +168,3 @@ def load_embeds(*, embeds: Annotated[str, Files("input")], folders: Folders) -> 
     if _KEY not in held or held[_KEY].ndim not in (2, 3):
         raise WeightsError(f"{embeds} holds no embeds of an IP-Adapter; save them with IPAdapterSaveEmbeds.")
     return Embeds(held[_KEY].float())
-
-
-@load_embeds.fingerprint
-def _embeds_changed(embeds: str, folders: Folders) -> str:
-    return files.digest(folders.file(embeds))

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar, cast
 
 from nodes.define import Blocked, NodeError, node
-from nodes.diffusion import checkpoint, files
+from nodes.diffusion import checkpoint
 from nodes.diffusion.control_lora import MARKS
 from nodes.diffusion.vae import PIXEL_SPACE
+from nodes.digests import digest
 from nodes.folders import Folders
 from nodes.types import Clip, ControlNet, Model, Source, Vae
 from nodes.widgets import Advanced, Choice, Files, Spare
@@ -108,7 +109,7 @@ def load_vae(*, folders: Folders, vae_name: Annotated[str, Files("vae", extra=(*
 
 @load_vae.fingerprint
 def _vae_changed(vae_name: str, folders: Folders) -> str:
-    return "".join(files.digest(path) for path in _tiny_files(folders, vae_name)) if vae_name in TINY else ""
+    return "".join(digest(path) for path in _tiny_files(folders, vae_name)) if vae_name in TINY else ""
 
 
 def _tiny_files(folders: Folders, name: str) -> tuple[Path, Path]:

@@ -8,6 +8,8 @@ from nodes.define import Subgraph, node
 from nodes.types import Image
 from nodes.widgets import Choice, Range, Spare
 
+PACK = "ControlNet Auxiliary Preprocessors"
+
 _CATEGORY = "ControlNet Preprocessors"
 _MODES = ("Just Resize", "Crop and Resize", "Resize and Fill")
 _NONE = "none"

@@ -17,6 +17,8 @@ from nodes.pictures.annotate import Levels, annotate
 from nodes.types import Image
 from nodes.widgets import Choice, Range, Spare
 
+PACK = "ControlNet Auxiliary Preprocessors"
+
 _LINES = "ControlNet Preprocessors/Line Extractors"
 _Resolution = Annotated[int, Range(64, 16384, step=64), Spare]
 _Safe = Annotated[str, Choice(("enable", "disable")), Spare]
@@ -228,31 +230,31 @@ def _line_drawing(rgb: Levels) -> Levels:
 
 @any_line.fingerprint
 def _any_line_digest(folders: Folders) -> str:
-    return line_models.digest(folders, "hed", "lineart", "anime lineart")
+    return line_models.digests(folders, "hed", "lineart", "anime lineart")
 
 
 @hed.fingerprint
 @fake_scribble.fingerprint
 def _hed_digest(folders: Folders) -> str:
-    return line_models.digest(folders, "hed")
+    return line_models.digests(folders, "hed")
 
 
 @pidinet.fingerprint
 @scribble_pidinet.fingerprint
 def _pidinet_digest(folders: Folders) -> str:
-    return line_models.digest(folders, "pidinet")
+    return line_models.digests(folders, "pidinet")
 
 
 @lineart.fingerprint
 def _lineart_digest(folders: Folders) -> str:
-    return line_models.digest(folders, "lineart", "coarse lineart")
+    return line_models.digests(folders, "lineart", "coarse lineart")
 
 
 @lineart_anime.fingerprint
 def _anime_digest(folders: Folders) -> str:
-    return line_models.digest(folders, "anime lineart")
+    return line_models.digests(folders, "anime lineart")
 
 
 @mlsd.fingerprint
 def _mlsd_digest(folders: Folders) -> str:
-    return line_models.digest(folders, "mlsd")
+    return line_models.digests(folders, "mlsd")

@@ -13,7 +13,9 @@ import nodes
 from nodes.define import NodeDef, NodeFunction
 from nodes.lazily import lazily
 
-_NO_NODES = frozenset({"define", "widgets", "types", "registry", "schema", "lazily", "folders", "codec", "packs"})
+_NO_NODES = frozenset(
+    {"define", "digests", "widgets", "types", "registry", "schema", "lazily", "folders", "codec", "packs"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, cast
 
 from nodes.define import NEVER, AnyValue, Context, ExtraPnginfo, Never, NodeError, Prompt, Shown, node
-from nodes.diffusion import files
 from nodes.diffusion.lora import apply_lora
 from nodes.folders import Folders
 from nodes.image_files import preview_image
@@ -63,11 +62,6 @@ def lora_stack(
     wanted = [_Wanted(name, strength, strength) for name, strength in rows if name != _NONE]
     found, text = _applied(model, clip, wanted, folders)
     return Changed(cast("Model", found), cast("Clip", text))
-
-
-@lora_stack.fingerprint
-def _stack_changed(lora_01: str, lora_02: str, lora_03: str, lora_04: str, folders: Folders) -> str:
-    return _digests((name for name in (lora_01, lora_02, lora_03, lora_04) if name != _NONE), folders)
 
 
 @node(id="Power Lora Loader (rgthree)", category=_CATEGORY)
@@ -141,7 +135,7 @@ def _applied(
 
 
 def _digests(names: Iterable[str], folders: Folders) -> str:
-    return " ".join(files.digest(folders.path("loras", name)) for name in names)
+    return " ".join(folders.digest("loras", name) for name in names)
 
 
 @node(id="Seed (rgthree)", category=_CATEGORY, outputs=("SEED",))

@@ -19,6 +19,8 @@ from nodes.upscale import image_upscale_with_model
 from nodes.vae import decode, decode_tiled, encode
 from nodes.widgets import Choice, Range, Seed
 
+PACK = "Ultimate SD Upscale"
+
 if TYPE_CHECKING:
     from torch import Tensor
 

@@ -10,9 +10,10 @@ import torch
 
 from nodes.define import Context, node
 from nodes.diffusion import tiles
-from nodes.diffusion.files import digest, read_header, read_tensors
+from nodes.diffusion.files import read_header, read_tensors
 from nodes.diffusion.vae import is_out_of_memory
 from nodes.diffusion.weights import Weights
+from nodes.digests import digest
 from nodes.folders import Folders
 from nodes.pictures import upscaler_files
 from nodes.pictures.batches import with_channels

@@ -14,8 +14,8 @@ from PIL import Image as Pil
 
 from nodes.conditioning import encode_text
 from nodes.define import AnyValue, NodeError, Shown, node
-from nodes.diffusion import files
 from nodes.diffusion.weights import Weights
+from nodes.digests import digest
 from nodes.folders import Folders
 from nodes.pictures.resize import resize, to_bytes
 from nodes.types import Clip, Conditioning, Image, Latent
@@ -157,7 +157,7 @@ def load_text_file(*, file_path: _Line = "", dictionary_name: _Line = "[filename
 
 @load_text_file.fingerprint
 def _text_file_changed(file_path: str, folders: Folders) -> str:
-    return files.digest(folders.file(_input_name(file_path)))
+    return digest(folders.file(_input_name(file_path)))
 
 
 def _read(folders: Folders, name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from nodes.diffusion import families, files, ldm, modules
 from nodes.diffusion.control_lora import MARKS
 from nodes.diffusion.files import Header, WeightsError
+from nodes.digests import digest
 from nodes.types import Clip, ControlNet, Model, Source, Vae
 
 UNET_PREFIXES = ("model.diffusion_model.", "")
@@ -79,7 +80,7 @@ def open_unet(path: Path) -> Model:
         family = families.unet_family(config)
         return Model(Source(path, _part_digest(path, "unet"), "unet", family, _facts_of_folder(path)))
     header = files.read_header(path)
-    return _unet_in(header, files.digest(path))
+    return _unet_in(header, digest(path))
 
 
 def open_vae(path: Path) -> Vae:
@@ -90,7 +91,7 @@ def open_vae(path: Path) -> Vae:
     found = _prefix(header, VAE_PREFIXES, ("decoder.conv_in.weight",))
     if found is None:
         raise WeightsError(f"{path} is not a VAE: it has no decoder. {_what(header)}")
-    return Vae(Source(path, files.digest(path), "vae", "", (("prefix", found),)))
+    return Vae(Source(path, digest(path), "vae", "", (("prefix", found),)))
 
 
 def open_tiny_vae(decoder: Path, encoder: Path, scale: float) -> Vae:
@@ -100,15 +101,15 @@ def open_tiny_vae(decoder: Path, encoder: Path, scale: float) -> Vae:
             "3.conv.0.weight" not in header.shapes
         ):
             raise WeightsError(f"{path} is no part of TAESD. {_what(header)}")
-    options = (("encoder", str(encoder)), ("encoder_digest", files.digest(encoder)), ("scale", scale))
-    return Vae(Source(decoder, files.digest(decoder), "tiny_vae", "", options))
+    options = (("encoder", str(encoder)), ("encoder_digest", digest(encoder)), ("scale", scale))
+    return Vae(Source(decoder, digest(decoder), "tiny_vae", "", options))
 
 
 def vae_beside(path: Path) -> Vae | None:
     """The VAE that a checkpoint brings, if it brings one."""
     if path.is_dir():
         return open_vae(path) if (path / "vae").is_dir() else None
-    return _vae_in(files.read_header(path), files.digest(path), "")
+    return _vae_in(files.read_header(path), digest(path), "")
 
 
 def open_clip(paths: Sequence[Path], family: str = "") -> Clip:
@@ -138,10 +139,10 @@ def open_controlnet(path: Path) -> ControlNet:
     change = next((part for mark, part in MARKS.items() if mark in header.shapes), None)
     if change is not None:
         prefix = _prefix(header, CONTROL_PREFIXES, ("zero_convs.0.0.weight",))
-        return ControlNet(Source(path, files.digest(path), change, "", (("prefix", prefix or ""),)))
+        return ControlNet(Source(path, digest(path), change, "", (("prefix", prefix or ""),)))
     adapter = _prefix(header, ("", "adapter."), ("body.0.block1.weight", "body.0.resnets.0.block1.weight"))
     if adapter is not None:
-        source = Source(path, files.digest(path), "t2i_adapter")
+        source = Source(path, digest(path), "t2i_adapter")
         kind = modules.adapter_weights(source).config["adapter_type"]
         return ControlNet(_as(source, "t2i_adapter", "sdxl" if kind == "full_adapter_xl" else "sd15"))
     signs = ("zero_convs.0.0.weight", "controlnet_down_blocks.0.weight")
@@ -150,22 +151,22 @@ def open_controlnet(path: Path) -> ControlNet:
         raise WeightsError(f"{path} is not a ControlNet of a known kind. {_what(header)}")
     # Nothing in the file says so, but what the shuffle net finds has no place in the picture.
     pooled = (("pooled", True),) if "shuffle" in path.stem.lower() else ()
-    source = Source(path, files.digest(path), "controlnet", "", (("prefix", found), *pooled))
+    source = Source(path, digest(path), "controlnet", "", (("prefix", found), *pooled))
     config = modules.controlnet_weights(source).config
     return ControlNet(_as(source, "controlnet", families.unet_family(config)))
 
 
 def _from_file(path: Path) -> Checkpoint:
     header = files.read_header(path)
-    digest = files.digest(path)
-    model = _unet_in(header, digest)
+    content = digest(path)
+    model = _unet_in(header, content)
     family = model.source.family
     texts = [
-        Source(path, digest, part, family, (("prefix", prefix), *_own_tokenizer(header, part)))
+        Source(path, content, part, family, (("prefix", prefix), *_own_tokenizer(header, part)))
         for prefix, part in TEXT_PARTS
         if any(n.startswith(prefix) for n in header.shapes)
     ]
-    return Checkpoint(model, Clip(tuple(texts)) if texts else None, _vae_in(header, digest, family))
+    return Checkpoint(model, Clip(tuple(texts)) if texts else None, _vae_in(header, content, family))
 
 
 def _vae_in(header: Header, digest: str, family: str) -> Vae | None:
@@ -306,7 +307,7 @@ def _part_digest(path: Path, *parts: str) -> str:
         small = sorted(p for p in folder.iterdir() if p.suffix in (".json", ".txt") and p.is_file())
         weights = () if part.startswith("tokenizer") else modules.part_files(path, part)
         for file in (*small, *weights):
-            whole.update(f"{part}/{file.name}\0{files.digest(file)}\n".encode())
+            whole.update(f"{part}/{file.name}\0{digest(file)}\n".encode())
     return whole.hexdigest()
 
 
@@ -325,7 +326,7 @@ def _lone_text(path: Path) -> Source:
     # "transformer." also starts OpenCLIP's own names, and is then no prefix.
     prefix = "" if found == "transformer." and "transformer.resblocks.0.ln_1.weight" in header.shapes else found
     options = (("prefix", prefix), *_own_tokenizer(header, "text_encoder"))
-    return Source(path, files.digest(path), "text_encoder", "", options)
+    return Source(path, digest(path), "text_encoder", "", options)
 
 
 def _width(source: Source) -> int:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodes.diffusion.digests import digest_of
 from nodes.types import NodeError
 
 if TYPE_CHECKING:
@@ -147,26 +144,3 @@ def read_tensors(path: Path, names: Mapping[str, str] | None = None) -> Iterator
                 yield renamed, file.get_tensor(name)
     except SafetensorError as error:
         raise WeightsError(f"{path} is damaged: {error}.") from None
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a weight file's bytes, or of the weights and configs in a diffusers folder, as 64 hex digits.
-
-    Remembered by path, size and time of change; those of large files between runs too.
-    Raises WeightsError when there is no such file.
-    """
-    if path.is_dir():
-        whole = hashlib.sha256()
-        for file in sorted(p for p in path.rglob("*") if p.suffix in (".safetensors", ".json", ".txt") and p.is_file()):
-            whole.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode())
-        return whole.hexdigest()
-    try:
-        stat = path.stat()
-    except OSError:
-        raise WeightsError(f"{path} does not exist.") from None
-    return _digest_of(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _digest_of(path: Path, size: int, mtime_ns: int) -> str:
-    return digest_of(path, size, mtime_ns)

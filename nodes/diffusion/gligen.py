@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.diffusion import files, ldm, modules
 from nodes.diffusion.files import Shapes, WeightsError
+from nodes.digests import digest
 from nodes.types import Cond, Conditioning, Gligen, Source
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def open_gligen(path: Path) -> Gligen:
     shapes = files.read_header(path).shapes
     if _WORDS not in shapes or not any(_FUSER.fullmatch(name) for name in shapes):
         raise WeightsError(f"{path} holds no GLIGEN weights for boxes with words (position_net, fuser).")
-    return Gligen(Source(path, files.digest(path), "gligen"))
+    return Gligen(Source(path, digest(path), "gligen"))
 
 
 def words_width(gligen: Gligen) -> int:

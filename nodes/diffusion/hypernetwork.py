@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nodes.diffusion import families, files, modules
 from nodes.diffusion.files import Shapes, WeightsError
 from nodes.diffusion.unet_attention import blocks
+from nodes.digests import digest
 from nodes.types import Source
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def open_hypernetwork(path: Path, strength: float) -> Hypernetwork:
         raise WeightsError(f"{path}: activation_func is {activation!r}; {', '.join(ACTIVATIONS)} are known.")
     last = header.metadata.get("activate_output", "").lower() in ("true", "1")
     options = (("activation", activation), ("activate_output", last))
-    return Hypernetwork(Source(path, files.digest(path), "hypernetwork", "", options), strength)
+    return Hypernetwork(Source(path, digest(path), "hypernetwork", "", options), strength)
 
 
 def check_fits(hypernetwork: Hypernetwork, model: Model) -> None:

@@ -15,6 +15,7 @@ from nodes.diffusion import families, files, modules, vision
 from nodes.diffusion.files import Shapes, WeightsError
 from nodes.diffusion.ip_adapter_weights import Layer, layer_weights
 from nodes.diffusion.regions import fit_batch
+from nodes.digests import digest
 from nodes.types import ClipVision, Source
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def open_ip_adapter(path: Path) -> IpAdapter:
         "full": shapes.get("image_proj.proj.0.weight", (0, 0))[-1],
     }[kind]
     facts = (("kind", kind), ("reads", reads), ("context", _layers(shapes)[0][2]))
-    return IpAdapter(Source(path, files.digest(path), "ip_adapter", "", facts))
+    return IpAdapter(Source(path, digest(path), "ip_adapter", "", facts))
 
 
 def _is_face_id(shapes: Shapes) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from nodes.diffusion import adapters, families, files, ldm, stored
 from nodes.diffusion.files import Shapes, WeightsError
 from nodes.diffusion.patches import Target
+from nodes.digests import digest
 
 if TYPE_CHECKING:
     from nodes.diffusion.patches import Edit
@@ -105,7 +106,7 @@ def open_lora(path: Path, strength: float, side: Side) -> LoraPatch:
     header = files.read_header(path)
     if not groups_of(header.shapes):
         raise WeightsError(f"{path} is no LoRA: no tensor of it has a LoRA's name.")
-    return LoraPatch(path, files.digest(path), strength, side)
+    return LoraPatch(path, digest(path), strength, side)
 
 
 def apply_lora(

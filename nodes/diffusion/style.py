@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nodes.diffusion import files, modules
 from nodes.diffusion.files import Shapes, WeightsError
+from nodes.digests import digest
 from nodes.types import ClipVisionOutput, Source, StyleModel
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def open_style(path: Path) -> StyleModel:
     kind = "style_adapter" if _ADAPTER in header.shapes else "redux" if _REDUX in header.shapes else None
     if kind is None:
         raise WeightsError(f"{path} is no style model: it is neither a T2I style adapter nor Flux Redux.")
-    return StyleModel(Source(path, files.digest(path), "style", kind))
+    return StyleModel(Source(path, digest(path), "style", kind))
 
 
 def tokens(weights: Weights, style: StyleModel, seen: ClipVisionOutput) -> Tensor:

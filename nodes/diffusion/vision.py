@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nodes.diffusion import files, ldm, modules
 from nodes.diffusion.files import Shapes, WeightsError
+from nodes.digests import digest
 from nodes.types import ClipVision, ClipVisionOutput, Source
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def open_vision(path: Path, prefix: str | None = None) -> ClipVision:
     if found is None:
         first = ", ".join(list(header.shapes)[:3])
         raise WeightsError(f"{path} is no CLIP image encoder; its first tensors are {first or 'none'}.")
-    return ClipVision(Source(path, files.digest(path), "clip_vision", "", (("prefix", found),)))
+    return ClipVision(Source(path, digest(path), "clip_vision", "", (("prefix", found),)))
 
 
 def encode(weights: Weights, vision: ClipVision, pixels: Tensor, crop: Crop = "center") -> ClipVisionOutput:

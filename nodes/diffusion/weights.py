@@ -15,11 +15,12 @@ import torch
 from nodes.diffusion import checkpoint, control_lora, families, modules, options, preview
 from nodes.diffusion.controlnet import ActiveControls, AdapterModel, ControlModel
 from nodes.diffusion.device import Precision, budget_bytes, free_bytes, pick_device, pick_precisions
-from nodes.diffusion.files import WeightsError, digest
+from nodes.diffusion.files import WeightsError
 from nodes.diffusion.patches import Target, WeightPatch
 from nodes.diffusion.resident import Resident
 from nodes.diffusion.unet import UNet
 from nodes.diffusion.vae import PIXEL_SPACE, Autoencoder, PixelSpace, TinyAutoencoder, is_out_of_memory
+from nodes.digests import digest
 from nodes.types import Provided, Source
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from nodes import hub
-from nodes.diffusion.files import WeightsError, digest, read_header
+from nodes.diffusion.files import WeightsError, read_header
+from nodes.digests import digest
 from nodes.pictures.annotate import Levels
 from nodes.types import NodeError, Source
 

@@ -17,6 +17,7 @@ import torch
 
 from nodes.diffusion import files, modules
 from nodes.diffusion.files import Shapes, WeightsError
+from nodes.digests import digest
 from nodes.pictures.annotate import Levels
 from nodes.types import Source
 
@@ -64,7 +65,7 @@ def find(folders: Folders, kind: Kind) -> Source | None:
             continue
         prefix = next((p for p in _PREFIXES if p + _SIGNS[kind] in shapes), None)
         if prefix is not None and _is_of(path, kind):
-            return Source(path, files.digest(path), "lines", kind, (("prefix", prefix),))
+            return Source(path, digest(path), "lines", kind, (("prefix", prefix),))
     return None
 
 
@@ -79,7 +80,7 @@ def _tell_of_pickle(path: Path, kind: Kind) -> None:
         _log.warning("%s is a pickle and is not opened; convert it to safetensors to have it used.", path.name)
 
 
-def digest(folders: Folders, *kinds: Kind) -> str:
+def digests(folders: Folders, *kinds: Kind) -> str:
     """What the results of nodes that use these kinds depend on."""
     return " ".join(source.digest for kind in kinds if (source := find(folders, kind)))
 

@@ -97,8 +97,8 @@ def without_specks(values: np.ndarray, smallest: int, connectivity: int = 1) -> 
     """Values without what is connected (also by corners, above a connectivity of 1) and has too few pixels."""
     neighbours = 4 if connectivity == 1 else 8
     _, labels, stats, _ = cv2.connectedComponentsWithStats((values > 0).astype(np.uint8), connectivity=neighbours)
-    large = np.asarray(stats)[:, cv2.CC_STAT_AREA] >= smallest
-    return np.where(large[np.asarray(labels)], values, 0)
+    large = np.asarray(stats)[:, int(cv2.CC_STAT_AREA)] >= smallest
+    return np.where(large[np.asarray(labels, dtype=np.intp)], values, 0)
 
 
 def segments(rgb: Levels, contrast: float, min_length: float) -> Levels:

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from nodes.define import Never, NodeDef
-from nodes.folders import Folders
+from nodes.folders import Folders, MissingFile
 from server.engine.graph import Graph, Link, Placed
 from server.engine.kinds import Kind, Kinds, Things, thing, unwrapped
 from server.engine.validate import Live
@@ -139,5 +139,13 @@ def _contents(placed: Placed, kind: Kind, provided: Things) -> str | None:
         if isinstance(value, (Link, Live)):
             return None
         if isinstance(value, str) and value not in widget.extra:
-            digests.append(folders.digest(widget.folder, value))
+            digests.append(_content(folders, widget.folder, value))
     return " ".join(digests)
+
+
+def _content(folders: Folders, kind: str, name: str) -> str:
+    """A file's digest. Of a missing one only that it is: some nodes do without, the others tell of it."""
+    try:
+        return folders.digest(kind, name)
+    except MissingFile:
+        return "missing"

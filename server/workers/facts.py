@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import nodes
 from nodes.define import NodeDef, NodeError
-from nodes.diffusion.files import digest
+from nodes.digests import digest
 from nodes.folders import Folders
 from nodes.registry import Registry
 from nodes.widgets import Files

@@ -17,8 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
-from nodes.diffusion import digests, files
+from nodes import digests
+from nodes.diffusion import files
 from nodes.diffusion.files import WeightsError
+from nodes.digests import digest
+from nodes.types import NodeError
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(4, dtype=torch.float16)}
 GOOD = save(TENSORS, {"format": "pt"})
@@ -122,8 +125,8 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
         files.read_header(tmp_path / "nothing.safetensors")
     with pytest.raises(WeightsError, match="is a folder"):
         files.read_header(tmp_path)
-    with pytest.raises(WeightsError, match="does not exist"):
-        files.digest(tmp_path / "nothing.safetensors")
+    with pytest.raises(NodeError, match="does not exist"):
+        digest(tmp_path / "nothing.safetensors")
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -146,12 +149,12 @@ def test_a_digest_is_the_contents(tmp_path: Path) -> None:
     one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
     one.write_bytes(GOOD)
     two.write_bytes(GOOD)
-    assert files.digest(one) == files.digest(two)
+    assert digest(one) == digest(two)
 
     two.write_bytes(GOOD[:-1] + b"\x01")
     os.utime(two, ns=(1, 2))
 
-    assert files.digest(one) != files.digest(two)
+    assert digest(one) != digest(two)
 
 
 @pytest.fixture
@@ -190,10 +193,10 @@ def test_a_folders_digest_covers_its_weights_and_configurations(tmp_path: Path) 
     (tmp_path / "unet").mkdir()
     (tmp_path / "unet" / "config.json").write_text("{}")
     (tmp_path / "unet" / "model.safetensors").write_bytes(GOOD)
-    before = files.digest(tmp_path)
+    before = digest(tmp_path)
     (tmp_path / "README.md").write_text("not weights")
-    assert files.digest(tmp_path) == before
+    assert digest(tmp_path) == before
 
     (tmp_path / "unet" / "config.json").write_text('{"a": 1}')
 
-    assert files.digest(tmp_path) != before
+    assert digest(tmp_path) != before

@@ -60,7 +60,14 @@ def test_another_content_is_another_result(kinds: Kinds, folders: Folders, node:
         assert not step(kinds, folders, node, **{name: extra}).volatile, "a name without a file"
 
 
-@pytest.mark.parametrize("named", ["b.safetensors", "../a.safetensors", Link("source", 0)])
+@pytest.mark.parametrize("named", ["../a.safetensors", Link("source", 0)])
 def test_what_cannot_be_read_yet_is_never_taken_from_before(kinds: Kinds, folders: Folders, named: str | Link) -> None:
     write(folders, "loras", b"first")
     assert step(kinds, folders, "LoraLoaderModelOnly", lora_name=named).volatile
+
+
+def test_a_file_that_appears_is_another_result(kinds: Kinds, folders: Folders) -> None:
+    missing = step(kinds, folders, "LoraLoaderModelOnly")
+    assert missing.key == step(kinds, folders, "LoraLoaderModelOnly").key
+    write(folders, "loras", b"here now")
+    assert step(kinds, folders, "LoraLoaderModelOnly").key != missing.key

@@ -1,4 +1,4 @@
-"""Digests of large files, remembered between runs by path, size and time of change.
+"""Digests of files; those of large ones are remembered between runs by path, size and time of change.
 
 Hashing a checkpoint of some gigabytes takes many seconds; a file in the user's cache folder saves them the second time.
 Whatever is wrong with that file, it is only slower.
@@ -12,11 +12,32 @@ import os
 import sys
 import tempfile
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from nodes.types import NodeError
+
 LARGE_BYTES = 64 << 20
 _MOST_ENTRIES = 2000
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, or of the weights and configs in a diffusers folder, as 64 hex digits.
+
+    Remembered by path, size and time of change; those of large files between runs too.
+    Raises NodeError when there is no such file.
+    """
+    if path.is_dir():
+        whole = hashlib.sha256()
+        for file in sorted(p for p in path.rglob("*") if p.suffix in (".safetensors", ".json", ".txt") and p.is_file()):
+            whole.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode())
+        return whole.hexdigest()
+    try:
+        stat = path.stat()
+    except OSError:
+        raise NodeError(f"{path} does not exist.") from None
+    return _kept(path, stat.st_size, stat.st_mtime_ns)
 
 
 def digest_of(path: Path, size: int, mtime_ns: int) -> str:
@@ -30,6 +51,9 @@ def digest_of(path: Path, size: int, mtime_ns: int) -> str:
     found = _hashed(path)
     _write({**_read(), key: [*stamp, found]})
     return found
+
+
+_kept = lru_cache(maxsize=4096)(digest_of)
 
 
 def cache_file() -> Path:
