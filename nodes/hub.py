@@ -36,11 +36,12 @@ def place_of(folders: Folders, repo: str) -> Path:
     return folders.base / "models" / "annotators" / repo.rpartition("/")[2]
 
 
-def refusal(folders: Folders, repo: str, purpose: str) -> NodeError:
+def refusal(repo: str, purpose: str) -> NodeError:
     """What to do where a network is missing and nothing may be downloaded."""
+    folder = f"models/annotators/{repo.rpartition('/')[2]}"
     return NodeError(
         f"There is no network for {purpose}; put {_CONFIG} and {WEIGHTS} of {repo} (or of its like) from "
-        f"{endpoint()}/{repo} into {place_of(folders, repo)}, or allow downloads with --allow-downloads."
+        f"{endpoint()}/{repo} into {folder}, or allow downloads with --allow-downloads."
     )
 
 

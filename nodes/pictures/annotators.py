@@ -72,7 +72,7 @@ def find(folders: Folders, kinds: Sequence[str], purpose: str, example: str, ctx
     if found := _first(folders, kinds):
         return found
     if ctx is None or not folders.allow_downloads:
-        raise hub.refusal(folders, example, purpose)
+        raise hub.refusal(example, purpose)
     place = hub.fetch(folders, example, ctx)
     if found := _first(folders, kinds):
         return found

@@ -210,8 +210,8 @@ class Queue:
 
     @property
     def running(self) -> Sequence[Job]:
-        """The jobs that run."""
-        return [attempt.job for attempt in self._running.values()]
+        """The jobs that run, and those that have run and whose end is not on disk yet."""
+        return [*(attempt.job for attempt in self._running.values()), *self._ending.values()]
 
     @property
     def remaining(self) -> int:
@@ -549,7 +549,7 @@ class Queue:
             reason=reason,
             result=Result(outputs, tuple(attempt.narrator.messages), told.data if error else None),
         )
-        self._ending[job.id] = job
+        self._ending[job.id] = attempt.job
         self._free_worker(attempt)
         self._dispatch()
         self._record(job, attempt, told.type, told.data)

@@ -239,7 +239,7 @@ def is_inside(server: Running, name: str) -> bool:
 
 
 PREFIXED = frozenset({"SaveImage", "SaveAnimatedWEBP", "SaveAnimatedPNG", "SaveImageAs", "SaveLatent"})
-WITH_MODELS = frozenset({"CheckpointSave", "ModelSave", "CLIPSave", "VAESave", "LoraSave"})
+WITH_MODELS = frozenset({"CheckpointSave", "ModelSave", "CLIPSave", "VAESave", "LoraSave", "IPAdapterSaveEmbeds"})
 """Savers of what takes a model to make; they name files by the same function, and are run with models elsewhere."""
 
 

@@ -261,7 +261,7 @@ def test_a_skeleton_is_drawn_where_its_joints_are() -> None:
 
 def test_what_is_missing_is_said(folders: Folders, weights: Weights, ctx) -> None:
     for node in (annotator_nodes.zoe_depth, annotator_nodes.uniformer, annotator_nodes.openpose):
-        with pytest.raises(NodeError, match=r"There is no network for .* models/annotators"):
+        with pytest.raises(NodeError, match=r"There is no network for .* into models/annotators"):
             run(node, folders, weights, ctx)
 
 
