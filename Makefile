@@ -13,6 +13,8 @@ NPM := npm
 else
 NPM := PATH="$(CURDIR)/$(VENV)/node:$$PATH" npm
 endif
+# Tests that run at once, a file in one process. More than two want some 3 GB each.
+WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -41,7 +43,7 @@ serve: $(VENV)/.runtime ## Serve the editor on http://127.0.0.1:8188
 
 # The browser's driver keeps an event loop in its process, so those tests have one of their own.
 test: lint check-web chromium ## Everything that must hold: linters, types, Python, web and browser tests
-	$(PYTEST) -m "not soak and not e2e" $(ARGS)
+	$(PYTEST) -m "not soak and not e2e" -n $(WORKERS) --dist loadfile $(ARGS)
 	$(PYTEST) -m "e2e and not soak" tests/e2e $(ARGS)
 
 lint: $(VENV)/.dev ## Ruff, pyright, import contracts
@@ -51,7 +53,7 @@ lint: $(VENV)/.dev ## Ruff, pyright, import contracts
 	$(BIN)/lint-imports
 
 check-python: $(VENV)/.dev ## The Python tests that need no browser
-	$(PYTEST) -m "not soak and not e2e" $(ARGS)
+	$(PYTEST) -m "not soak and not e2e" -n $(WORKERS) --dist loadfile $(ARGS)
 
 web/node_modules/.package-lock.json: web/package-lock.json | $(VENV)/.dev
 	cd web && $(NPM) ci --no-audit --no-fund --loglevel=error

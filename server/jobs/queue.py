@@ -210,8 +210,8 @@ class Queue:
 
     @property
     def running(self) -> Sequence[Job]:
-        """The jobs that run, and those that have run and whose end is not on disk yet."""
-        return [*(attempt.job for attempt in self._running.values()), *self._ending.values()]
+        """The jobs that run."""
+        return [attempt.job for attempt in self._running.values()]
 
     @property
     def remaining(self) -> int:
@@ -219,8 +219,8 @@ class Queue:
         return len(self._pending) + len(self._running) + len(self._ending)
 
     def find(self, id: str) -> Job | None:
-        """The waiting or running job of this id."""
-        for job in self.running:
+        """The waiting or running job of this id. It runs until its end is on disk."""
+        for job in (*self.running, *self._ending.values()):
             if job.id == id:
                 return job
         return next((job for job in self._pending if job.id == id), None)
