@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 import { clipText, noteCopied, pasteText } from "./store/clipboard";
-import { command } from "./store/commands";
+import { removeCut } from "./store/commands";
 import { openFile } from "./store/files";
 import { report } from "./store/ui";
 
@@ -18,7 +18,7 @@ export function usePaste(): void {
       event.clipboardData?.setData("text/plain", text);
       event.clipboardData?.setData("application/json", text);
       event.preventDefault();
-      if (event.type === "cut") command("delete").run();
+      if (event.type === "cut") removeCut();
     };
     const paste = (event: ClipboardEvent) => {
       if (typing(event.target)) return;

@@ -15,7 +15,7 @@ import { useEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { type NodeId, withSubgraph } from "../model/document";
 import { addNode, addReroute, editFrame, extractNodes, insertSockets, moveNodes, type Point } from "../model/edits";
-import { contentOf } from "../model/frames";
+import { contentOf, shiftPart } from "../model/frames";
 import { makeShake } from "../model/guides";
 import { HEADER, inputHandle, outputHandle } from "../model/layout";
 import { moveDots } from "../model/reroutes";
@@ -49,7 +49,7 @@ import { LinkView, linkPath } from "./Link";
 import { type Level, LevelContext, levelAt, TRACED } from "./lod";
 import { beginLongPress } from "./longPress";
 import { Minimap } from "./Minimap";
-import { beginMarquee, withMarquee } from "./marquee";
+import { beginMarquee, drawsMarquee, withMarquee } from "./marquee";
 import { NodeCard } from "./NodeCard";
 import { TinyLinks } from "./TinyLinks";
 
@@ -321,28 +321,24 @@ function moveEnds(doc: Doc, at: string, places: ReadonlyMap<NodeId, Point>): Doc
 const carried = new Map<number, ReturnType<typeof contentOf>>();
 
 interface Moved {
-  readonly nodes: ReadonlySet<NodeId>;
-  readonly frames: ReadonlySet<number>;
+  readonly nodes: Set<NodeId>;
+  readonly frames: Set<number>;
 }
 
+/** Moves a frame with what is in it and was not moved yet. */
 function moveFrame(doc: Doc, at: string, id: number, to: Point, moved: Moved): Doc {
   const around = currentGraph();
-  const { graph } = around;
-  const frame = graph.frames.get(id);
+  const frame = around.graph.frames.get(id);
   if (!frame) return doc;
   const inside = carried.get(id) ?? contentOf(frame, around);
   carried.set(id, inside);
-  const [dx, dy] = [to.x - frame.x, to.y - frame.y];
-  const places = new Map<NodeId, Point>();
-  for (const node of inside.nodes) {
-    const known = graph.nodes.get(node);
-    if (known && !moved.nodes.has(node)) places.set(node, { x: known.x + dx, y: known.y + dy });
-  }
-  let next = moveNodes(doc, at, places);
-  for (const one of inside.frames) {
-    const known = graph.frames.get(one);
-    if (known && !moved.frames.has(one)) next = editFrame(next, at, one, { x: known.x + dx, y: known.y + dy });
-  }
+  const rest = {
+    nodes: new Set(inside.nodes.filter((one) => !moved.nodes.has(one))),
+    frames: new Set(inside.frames.filter((one) => !moved.frames.has(one))),
+  };
+  for (const one of rest.nodes) moved.nodes.add(one);
+  for (const one of rest.frames) moved.frames.add(one);
+  const next = shiftPart(doc, at, rest, { x: to.x - frame.x, y: to.y - frame.y });
   return editFrame(next, at, id, to);
 }
 
@@ -353,9 +349,10 @@ function selectNodes(changes: readonly NodeChange<AnyNode>[]): void {
     const selection = new Set(state.selection);
     const frames = new Set(state.frames);
     for (const change of chosen) {
-      if (isFrameId(change.id))
+      if (isFrameId(change.id)) {
+        if (drawsMarquee()) continue;
         change.selected ? frames.add(frameNumber(change.id)) : frames.delete(frameNumber(change.id));
-      else change.selected ? selection.add(change.id) : selection.delete(change.id);
+      } else change.selected ? selection.add(change.id) : selection.delete(change.id);
     }
     return { selection: withMarquee(selection), frames };
   });

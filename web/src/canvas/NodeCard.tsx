@@ -1,5 +1,5 @@
 import { type NodeProps, NodeResizeControl } from "@xyflow/react";
-import { AlertTriangle, ChevronRight, Layers, Replace, TriangleAlert, Zap } from "lucide-react";
+import { ChevronRight, Layers, Replace, TriangleAlert } from "lucide-react";
 import { type MouseEvent, memo, useContext, useMemo } from "react";
 import { BYPASS } from "../model/document";
 import { renameNode, resizeNode } from "../model/edits";
@@ -14,6 +14,7 @@ import { type NodeRun, useExec } from "../store/exec";
 import { useLibrary } from "../store/library";
 import { useUi } from "../store/ui";
 import { WidgetRow } from "../widgets/WidgetRow";
+import { Chip, SpokenProgress } from "./Chip";
 import { CategoryIcon, categoryColour } from "./category";
 import type { CardData, CardNode } from "./derive";
 import { EndRow } from "./EndRow";
@@ -48,6 +49,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
   } as React.CSSProperties;
   return (
     <div className={names.filter(Boolean).join(" ")} style={style} data-node={node.type}>
+      {run?.state === "running" && <SpokenProgress run={run} label={data.label} />}
       {shape.kind === "reroute" ? (
         <span className="reroute-dot grip" style={{ color: socketColour(shape.outputs[0]?.type ?? "*") }} />
       ) : null}
@@ -101,7 +103,7 @@ function Head({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) 
           <TriangleAlert size={14} />
         </span>
       )}
-      <Chip run={run} mode={node.mode} />
+      <Chip run={run} mode={node.mode} path={data.path} />
       {shape.kind === "unknown" && <Substitute id={id} data={data} />}
       {shape.kind === "subgraph" && (
         <button
@@ -134,46 +136,6 @@ function Substitute({ id, data }: { id: string; data: CardData }) {
       <Replace size={14} />
     </button>
   );
-}
-
-function Chip({ run, mode }: { run?: NodeRun; mode: number }) {
-  if (mode === 4) return <span className="chip">bypass</span>;
-  if (mode === 2) return <span className="chip">mute</span>;
-  if (!run) return null;
-  if (run.state === "running")
-    return (
-      <span className="chip running">
-        {run.max ? `${Math.round((100 * (run.value ?? 0)) / run.max)} %` : "running"}
-      </span>
-    );
-  if (run.state === "cached") {
-    return (
-      <span className="chip cached" title="Taken from the cache">
-        <Zap size={11} /> cached
-      </span>
-    );
-  }
-  if (run.state === "error") {
-    return (
-      <span className="chip error">
-        <AlertTriangle size={11} /> error
-      </span>
-    );
-  }
-  if (run.state === "queued") return <span className="chip queued">queued</span>;
-  if (run.state === "skipped") return <span className="chip">left out</span>;
-  return run.ms === undefined ? (
-    <span className="chip done">done</span>
-  ) : (
-    <span className="chip done">{duration(run.ms)}</span>
-  );
-}
-
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.max(1, Math.round(ms))} ms`;
-  return ms < 60_000
-    ? `${(ms / 1000).toFixed(1)} s`
-    : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
 function Body({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) {

@@ -29,6 +29,8 @@ export interface CardData extends Record<string, unknown> {
   readonly path: string;
   readonly unfolded: boolean;
   readonly warnings: readonly string[];
+  /** What a screen reader calls it. */
+  readonly label: string;
 }
 
 export interface FrameData extends Record<string, unknown> {
@@ -312,6 +314,7 @@ function makeCard(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: 
     message: facts.message,
     unfolded: facts.unfolded,
   });
+  const label = ariaLabel(input, node, shape, facts);
   const sameSize = old && old.width === layout.width && old.height === layout.height;
   return {
     id: node.id,
@@ -331,8 +334,9 @@ function makeCard(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: 
       path: facts.path,
       unfolded: facts.unfolded,
       warnings: facts.warnings,
+      label,
     },
-    ariaLabel: ariaLabel(input, node, shape, facts),
+    ariaLabel: label,
     handles: layout.handles.map((handle) => ({
       id: handle.id,
       type: handle.side === "in" ? "target" : "source",
@@ -347,11 +351,14 @@ function makeCard(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: 
 
 function ariaLabel(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: Facts): string {
   const run = input.run.nodes[facts.path];
-  const said = [node.title || shape.title, `${shape.inputs.length} inputs`, `${facts.linked.size} connected`];
+  // Inputs that are shown as widgets are none to link until they are.
+  const inputs = shape.inputs.filter((one) => !one.widget || facts.linked.has(one.name)).length;
+  const said = [node.title || shape.title, inputs === 1 ? "1 input" : `${inputs} inputs`];
+  if (inputs) said.push(`${facts.linked.size} connected`);
   if (node.mode === 4) said.push("bypassed");
   if (node.mode === 2) said.push("muted");
-  if (run) said.push(run.state);
   if (facts.warnings.length) said.push("warning");
+  if (run) said.push(run.state);
   return said.join(", ");
 }
 

@@ -1,3 +1,4 @@
+import { type Clip, paste, uses, withoutDots } from "./clip";
 import {
   type Doc,
   type Frame,
@@ -19,7 +20,7 @@ import {
   withSubgraph,
 } from "./document";
 import { addInteger, clampInteger, numeric } from "./integer";
-import { type Json, without } from "./json";
+import type { Json } from "./json";
 import { DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
 import type { Catalogue } from "./schema";
 import { isNote, PRIMITIVE, REROUTE, type Surroundings, shapeOf } from "./shape";
@@ -297,60 +298,6 @@ export function nodesIn(frame: Box, around: Surroundings): readonly NodeId[] {
     .map((node) => node.id);
 }
 
-export interface Clip {
-  readonly nodes: readonly GraphNode[];
-  readonly links: readonly Link[];
-  readonly frames: readonly Frame[];
-  readonly subgraphs: readonly Subgraph[];
-}
-
-export function copyNodes(doc: Doc, at: GraphId, ids: ReadonlySet<NodeId>): Clip {
-  const graph = graphOf(doc, at);
-  const nodes = [...graph.nodes.values()].filter((node) => ids.has(node.id));
-  return {
-    nodes,
-    links: [...graph.links.values()].filter((link) => ids.has(link.to)),
-    frames: [],
-    subgraphs: [...doc.subgraphs.values()].filter((one) => nodes.some((node) => uses(doc, node.type, one.id))),
-  };
-}
-
-function uses(doc: Doc, type: string, wanted: GraphId): boolean {
-  if (type === wanted) return true;
-  const inside = doc.subgraphs.get(type)?.graph;
-  return inside ? [...inside.nodes.values()].some((node) => uses(doc, node.type, wanted)) : false;
-}
-
-/** Pastes a clip with new ids, links among its nodes kept; with `outer`, links from nodes that are still here too. */
-export function paste(
-  doc: Doc,
-  at: GraphId,
-  clip: Clip,
-  shift: Point,
-  outer = false,
-): readonly [Doc, readonly NodeId[]] {
-  const graph = graphOf(doc, at);
-  const ids = new Map(clip.nodes.map((node, i) => [node.id, String(graph.lastNode + 1 + i)]));
-  const nodes = new Map(graph.nodes);
-  for (const node of clip.nodes) {
-    const id = ids.get(node.id) as NodeId;
-    nodes.set(id, { ...node, id, x: node.x + shift.x, y: node.y + shift.y });
-  }
-  const links = new Map(graph.links);
-  let lastLink = graph.lastLink;
-  for (const link of clip.links) {
-    const from = ids.get(link.from) ?? (outer && graph.nodes.has(link.from) ? link.from : undefined);
-    const to = ids.get(link.to);
-    if (from === undefined || to === undefined) continue;
-    lastLink += 1;
-    links.set(lastLink, { ...withoutDots(link), id: lastLink, from, to });
-  }
-  const subgraphs = new Map(doc.subgraphs);
-  for (const one of clip.subgraphs) if (!subgraphs.has(one.id)) subgraphs.set(one.id, one);
-  const next = { ...graph, nodes, links, lastNode: graph.lastNode + clip.nodes.length, lastLink };
-  return [withGraph({ ...doc, subgraphs }, at, next), [...ids.values()]];
-}
-
 /** Makes the nodes the inside of a new subgraph, with a socket for each link that crosses its border. */
 export function wrapInSubgraph(
   doc: Doc,
@@ -440,7 +387,7 @@ export function unwrapSubgraph(
   const shift = { x: node.x - (box?.x ?? 0), y: node.y - HEADER - (box?.y ?? 0) };
   const own = inside.map((one) => withInstanceValues(one, node, definition));
   const clip: Clip = { nodes: own, links: [...inner.links.values()], frames: [], subgraphs: [] };
-  const [pasted, ids] = paste(doc, at, clip, shift);
+  const [pasted, { nodes: ids }] = paste(doc, at, clip, shift);
   const renamed = new Map(inside.map((one, i) => [one.id, ids[i] as NodeId]));
   let next = pasted;
   for (const link of inner.links.values()) {
@@ -483,9 +430,6 @@ export function dropUnused(doc: Doc): Doc {
   );
   return used.length === doc.subgraphs.size ? doc : { ...doc, subgraphs: new Map(used.map((one) => [one.id, one])) };
 }
-
-const withoutDots = (link: Link): Link =>
-  "parentId" in link.rest ? { ...link, rest: without(link.rest, ["parentId"]) } : link;
 
 function port(name: string, type: string, id: string): Port {
   return { id, name, type, rest: {} };

@@ -1,5 +1,6 @@
+import type { Part } from "./clip";
 import { type Doc, type Frame, type Graph, type GraphId, graphOf, type NodeId, withGraph } from "./document";
-import { type Box, editFrame, nodesIn } from "./edits";
+import { type Box, editFrame, moveNodes, nodesIn, type Point } from "./edits";
 import { HEADER } from "./layout";
 import type { Surroundings } from "./shape";
 
@@ -55,15 +56,51 @@ export function contentOf(frame: Frame, around: Surroundings): NonNullable<Frame
   return { nodes: [...new Set([...nodes, ...carried])], frames: frames.map((one) => one.id) };
 }
 
+/** The nodes and frames given, and what lies in those frames. */
+export function withContent(part: Part, around: Surroundings): Part {
+  const inside = [...part.frames].flatMap((id) => {
+    const frame = around.graph.frames.get(id);
+    return frame ? [contentOf(frame, around)] : [];
+  });
+  return {
+    nodes: new Set([...part.nodes, ...inside.flatMap((one) => one.nodes)]),
+    frames: new Set([...part.frames, ...inside.flatMap((one) => one.frames)]),
+  };
+}
+
+/** Moves nodes and frames by the same way. */
+export function shiftPart(doc: Doc, at: GraphId, part: Part, by: Point): Doc {
+  const { nodes, frames } = graphOf(doc, at);
+  const places = new Map<NodeId, Point>();
+  for (const id of part.nodes) {
+    const node = nodes.get(id);
+    if (node) places.set(id, { x: node.x + by.x, y: node.y + by.y });
+  }
+  let next = moveNodes(doc, at, places);
+  for (const id of part.frames) {
+    const frame = frames.get(id);
+    if (frame) next = editFrame(next, at, id, { x: frame.x + by.x, y: frame.y + by.y });
+  }
+  return next;
+}
+
 function isInside(one: Frame, outer: Frame): boolean {
   const box = frameBox(one);
-  return (
-    box.x >= outer.x &&
-    box.y >= outer.y &&
-    box.x + box.width <= outer.x + outer.width &&
-    box.y + box.height <= outer.y + outer.height &&
-    box.width * box.height < outer.width * outer.height
-  );
+  return holds(outer, box) && box.width * box.height < outer.width * outer.height;
+}
+
+const holds = (outer: Box, box: Box) =>
+  box.x >= outer.x &&
+  box.y >= outer.y &&
+  box.x + box.width <= outer.x + outer.width &&
+  box.y + box.height <= outer.y + outer.height;
+
+/** The frames in view that lie in the box as a whole. */
+export function framesWithin(box: Box, graph: Graph): readonly number[] {
+  const hidden = hiddenIn(graph).frames;
+  return [...graph.frames.values()]
+    .filter((frame) => !hidden.has(frame.id) && holds(box, frameBox(frame)))
+    .map((frame) => frame.id);
 }
 
 /** Folds the frames, or unfolds them if all are folded. */

@@ -1,7 +1,7 @@
 import { ArrowUpToLine, RotateCcw, Square, Trash2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { clearQueue, getHistoryEntry, getQueue, type QueueItem, type Queue as QueueState } from "../api/rest";
-import { duration } from "../canvas/NodeCard";
+import { duration } from "../canvas/Chip";
 import { type Job, progressOf, runOf, useExec } from "../store/exec";
 import { cancel, moveToFront, removeFromQueue, resubmit } from "../store/run";
 import { report } from "../store/ui";

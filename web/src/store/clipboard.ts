@@ -1,6 +1,8 @@
-import { type Doc, graphOf, type NodeId } from "../model/document";
+import { type Clip, copyPart, type Part, type Pasted, paste } from "../model/clip";
+import { type Doc, graphOf } from "../model/document";
 import { openEditorFile, saveEditorFile } from "../model/editorFile";
-import { bounds, boxOf, copyNodes, paste, surroundings } from "../model/edits";
+import { bounds, boxOf, type Point, surroundings } from "../model/edits";
+import { frameBox, withContent } from "../model/frames";
 import { isObject, readJson, writeJson } from "../model/json";
 import { currentGraph, edit, newId } from "./docs";
 import { placeHere } from "./focus";
@@ -36,19 +38,35 @@ export function noteCopied(text: string): void {
   copied = text;
 }
 
-/** The selected nodes as text: a small editor file that any window, or a person, can read. */
+/** What is selected, with what lies in the frames among it. */
+export function chosenPart(): Part {
+  const { selection, frames } = useUi.getState();
+  return withContent({ nodes: selection, frames }, currentGraph());
+}
+
+function chosenClip(): Clip | undefined {
+  const { doc, at } = currentGraph();
+  const clip = copyPart(doc, at, chosenPart());
+  return clip.nodes.length || clip.frames.length ? clip : undefined;
+}
+
+/** The selection as text: a small editor file that any window, or a person, can read. */
 export function clipText(): string | undefined {
   const { doc, at } = currentGraph();
-  const { selection } = useUi.getState();
-  if (!selection.size) return undefined;
-  const clip = copyNodes(doc, at, selection);
+  const clip = chosenClip();
+  if (!clip) return undefined;
   const graph = graphOf(doc, at);
   const nodes = new Map(clip.nodes.map((node) => [node.id, node]));
   const inside = clip.links.filter((link) => nodes.has(link.from));
   const outside = clip.links.filter((link) => !nodes.has(link.from));
   const part: Doc = {
     ...doc,
-    root: { ...graph, nodes, links: new Map(inside.map((link) => [link.id, link])), frames: new Map() },
+    root: {
+      ...graph,
+      nodes,
+      links: new Map(inside.map((link) => [link.id, link])),
+      frames: new Map(clip.frames.map((frame) => [frame.id, frame])),
+    },
     subgraphs: new Map(clip.subgraphs.map((one) => [one.id, one])),
     form: [],
     extra: {},
@@ -67,7 +85,8 @@ export function pasteText(text: string, outer = false): boolean {
   const { place } = placeHere();
   const around = surroundings(part, "root", catalogue);
   const nodes = [...part.root.nodes.values()];
-  const box = bounds(nodes.map((node) => boxOf(node, around)));
+  const frames = [...part.root.frames.values()];
+  const box = bounds([...nodes.map((node) => boxOf(node, around)), ...frames.map(frameBox)]);
   if (!box) return true;
   const shift = {
     x: Math.round((place.x - box.x - box.width / 2) / 16) * 16,
@@ -79,25 +98,24 @@ export function pasteText(text: string, outer = false): boolean {
   const clip = {
     nodes,
     links: [...part.root.links.values(), ...outside],
-    frames: [],
+    frames,
     subgraphs: [...part.subgraphs.values()],
   };
   pasteClip(clip, shift, outer);
   return true;
 }
 
-function pasteClip(clip: Parameters<typeof paste>[2], shift: { x: number; y: number }, outer: boolean): void {
-  let ids: readonly NodeId[] = [];
+function pasteClip(clip: Clip, shift: Point, outer: boolean): void {
+  let made: Pasted = { nodes: [], frames: [] };
   edit("paste", (doc, at) => {
-    const [next, made] = paste(doc, at, clip, shift, outer);
-    ids = made;
+    const [next, pasted] = paste(doc, at, clip, shift, outer);
+    made = pasted;
     return next;
   });
-  select(ids);
+  select(made.nodes, [], made.frames);
 }
 
 export function duplicate(): void {
-  const { doc, at } = currentGraph();
-  const { selection } = useUi.getState();
-  if (selection.size) pasteClip(copyNodes(doc, at, selection), { x: 32, y: 32 }, true);
+  const clip = chosenClip();
+  if (clip) pasteClip(clip, { x: 32, y: 32 }, true);
 }

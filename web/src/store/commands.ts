@@ -16,12 +16,12 @@ import {
   unwrapSubgraph,
   wrapInSubgraph,
 } from "../model/edits";
-import { hiddenIn, toggleFolded } from "../model/frames";
+import { hiddenIn, shiftPart, toggleFolded } from "../model/frames";
 import type { Command } from "../model/keys";
 import { dotsToNodes, removeDots } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
 import { substitute } from "../model/substitute";
-import { clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
+import { chosenPart, clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
 import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
 import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
 import { fitView, motion, openSearch, placeHere, theFlow } from "./focus";
@@ -61,6 +61,15 @@ function removeChosen(): void {
     for (const frame of frames) next = removeFrame(next, at, frame);
     return next;
   });
+  select([]);
+}
+
+/** Takes away what a cut has copied: of frames, what lies in them too. */
+export function removeCut(): void {
+  const { nodes, frames } = chosenPart();
+  edit("cut", (doc, at) =>
+    [...frames].reduce((next, id) => removeFrame(next, at, id), removeNodes(doc, at, [...nodes])),
+  );
   select([]);
 }
 
@@ -202,12 +211,8 @@ async function pasteChosen(outer: boolean): Promise<void> {
 
 function nudge(x: number, y: number): () => void {
   return () => {
-    const ids = chosen();
-    const { graph } = currentGraph();
-    const places = new Map(
-      ids.map((id) => [id, { x: (graph.nodes.get(id)?.x ?? 0) + x, y: (graph.nodes.get(id)?.y ?? 0) + y }]),
-    );
-    if (ids.length) edit("move", (doc, at) => moveNodes(doc, at, places));
+    const part = chosenPart();
+    if (part.nodes.size || part.frames.size) edit("move", (doc, at) => shiftPart(doc, at, part, { x, y }));
   };
 }
 

@@ -1,6 +1,7 @@
 import { create } from "zustand";
 import type { ImageRef } from "../api/rest";
 import type { Integer } from "../model/integer";
+import { waitingIn } from "../model/waiting";
 
 /* What runs, and what came of it. Never part of a document, never undone, never saved. */
 
@@ -45,6 +46,8 @@ interface Exec {
   readonly remaining: number;
   readonly jobs: Readonly<Record<string, Job>>;
   readonly current?: string;
+  /** The jobs that wait on the server, anybody's, in the order in which they will run. */
+  readonly pending: readonly string[];
   readonly runs: Readonly<Record<string, TabRun>>;
   /** Grows whenever a job ends, so that lists of results know to look again. */
   readonly finished: number;
@@ -57,6 +60,7 @@ export const useExec = create<Exec>(() => ({
   everOnline: false,
   remaining: 0,
   jobs: {},
+  pending: [],
   runs: {},
   finished: 0,
 }));
@@ -97,6 +101,13 @@ export function progressOf(state: Exec): number | undefined {
     if (run?.state === "running" && run.max) done += (run.value ?? 0) / run.max;
   }
   return Math.min(1, done / job.nodes.length);
+}
+
+/** At which place in the queue the node waits, where nothing of its tab is running. */
+export function placeInQueue(state: Exec, tab: string, path: string): number | undefined {
+  if (!state.pending.length) return undefined;
+  const running = state.current === undefined ? undefined : state.jobs[state.current];
+  return running?.tab === tab ? undefined : waitingIn(state.jobs, state.pending).get(tab)?.get(path);
 }
 
 type Draw = (image: ImageBitmap) => void;

@@ -155,6 +155,29 @@ function begin(tab: Tab, id: string, nodes: readonly string[], skipped: readonly
   const early = pending.get(id);
   pending.delete(id);
   for (const [type, data] of early ?? []) onEvent(type, data);
+  void readPlaces();
+}
+
+let reading = false;
+let readAgain = false;
+
+/** Asks the server in which order it will run what waits, while something of ours does. */
+async function readPlaces(): Promise<void> {
+  readAgain = true;
+  if (reading) return;
+  reading = true;
+  try {
+    while (readAgain) {
+      readAgain = false;
+      const waits = Object.values(useExec.getState().jobs).some((job) => job.state === "queued");
+      const pending = waits ? (await rest.getQueue()).pending.map((item) => item.id) : [];
+      if (pending.join() !== useExec.getState().pending.join()) useExec.setState({ pending });
+    }
+  } catch {
+    // Of a server that is away the banner tells; when it is back it says how the queue stands.
+  } finally {
+    reading = false;
+  }
 }
 
 /** Events of jobs whose POST has not been answered yet. */
@@ -166,6 +189,7 @@ function onEvent(type: string, data: JsonObject): void {
     const status = isObject(data.status) ? data.status : {};
     const info = isObject(status.exec_info) ? status.exec_info : {};
     useExec.setState({ remaining: asNumber(info.queue_remaining) });
+    void readPlaces();
     return;
   }
   const id = asText(data.prompt_id);

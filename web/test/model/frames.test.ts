@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Doc } from "../../src/model/document";
 import { openEditorFile, saveEditorFile } from "../../src/model/editorFile";
 import { addFrame, surroundings } from "../../src/model/edits";
-import { contentOf, frameBox, hiddenIn, toggleFolded, uncover } from "../../src/model/frames";
+import { contentOf, frameBox, framesWithin, hiddenIn, toggleFolded, uncover } from "../../src/model/frames";
 import { writeJson } from "../../src/model/json";
 import { catalogue, newId, textToImage } from "./../support";
 
@@ -56,5 +56,11 @@ describe("a frame that folds", () => {
     expect(hiddenIn(again.root)).toEqual(hiddenIn(folded.root));
     expect(writeJson(saveEditorFile(again, catalogue))).toBe(writeJson(file));
     expect((file.groups as { bounding: number[] }[])[0]?.bounding).toEqual([280, -80, 600, 600]);
+  });
+  it("is taken by a rectangle only as a whole, and never while another hides it", () => {
+    const all = { x: 0, y: -200, width: 2000, height: 2000 };
+    expect(framesWithin(all, framed.root)).toEqual([outer, inner]);
+    expect(framesWithin({ ...all, width: 600 }, framed.root)).toEqual([inner]);
+    expect(framesWithin(all, fold(framed, outer).root)).toEqual([outer]);
   });
 });

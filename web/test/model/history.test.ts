@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesBeside } from "../../src/model/bytes";
+import { copyPart, paste } from "../../src/model/clip";
 import { type Doc, emptyDoc, linksInto, ROOT } from "../../src/model/document";
 import { saveEditorFile } from "../../src/model/editorFile";
 import {
@@ -8,11 +9,9 @@ import {
   addNode,
   addReroute,
   connect,
-  copyNodes,
   disconnect,
   extractNodes,
   moveNodes,
-  paste,
   removeNodes,
   renameNode,
   resizeNode,
@@ -125,7 +124,7 @@ function edit(doc: Doc, [kind, a, b, c]: Move): Doc {
     case 6:
       return toggleMode(doc, ROOT, some, a % 2 ? 2 : 4);
     case 7: {
-      const clip = copyNodes(doc, ROOT, new Set(some.slice(0, 4)));
+      const clip = copyPart(doc, ROOT, { nodes: new Set(some.slice(0, 4)), frames: new Set() });
       return paste(doc, ROOT, clip, { x: b, y: c }, a % 2 === 0)[0];
     }
     case 8:

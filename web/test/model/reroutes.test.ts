@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { copyPart, paste } from "../../src/model/clip";
 import { type Doc, linkInto, linksInto } from "../../src/model/document";
 import { openEditorFile, saveEditorFile } from "../../src/model/editorFile";
-import { copyNodes, disconnect, paste, unwrapSubgraph } from "../../src/model/edits";
+import { disconnect, unwrapSubgraph } from "../../src/model/edits";
 import type { JsonObject } from "../../src/model/json";
 import { toPrompt } from "../../src/model/prompt";
 import { dotsOf, dotsOn, dotsToNodes, moveDots, removeDots } from "../../src/model/reroutes";
@@ -128,8 +129,13 @@ describe("in a subgraph", () => {
     const doc = open(whole);
     const [out] = unwrapSubgraph(doc, "root", "9", catalogue);
     expect([...out.root.links.values()].map((link) => link.rest)).toEqual([{}, {}]);
-    const clip = copyNodes(doc, "sub", new Set(["1", "2"]));
-    const [pasted, [, copy]] = paste(doc, "root", clip, { x: 0, y: 0 });
+    const clip = copyPart(doc, "sub", { nodes: new Set(["1", "2"]), frames: new Set() });
+    const [
+      pasted,
+      {
+        nodes: [, copy],
+      },
+    ] = paste(doc, "root", clip, { x: 0, y: 0 });
     expect(linksInto(pasted.root, copy as string)[0]?.rest).toEqual({});
   });
 });

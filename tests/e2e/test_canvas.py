@@ -1,0 +1,147 @@
+"""The canvas under the hand: what is selected, copied, cut, linked and read on it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.hands import (
+    RUN_MS,
+    drag,
+    expect_picture,
+    node,
+    open_template,
+    open_text,
+    open_workflow,
+    run,
+    saved,
+    settled,
+)
+
+Json = dict[str, Any]
+BLANK: list[Json] = [
+    {"id": 1, "type": "EmptyImage", "pos": [0, 100], "size": [256, 140], "widgets_values": [64, 64, 1, 16711680]},
+    {"id": 2, "type": "SaveImage", "pos": [480, 100], "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]},
+]
+LINKS = [[1, 1, 0, 2, 0, "IMAGE"]]
+SOURCES: Json = {"id": 4, "title": "Sources", "bounding": [-40, 0, 340, 320], "color": "#3f789e", "flags": {}}
+
+
+def open_blank(editor: Page, **more: Any) -> None:
+    open_workflow(editor, BLANK, LINKS, **more)
+    expect(node(editor, "EmptyImage")).to_be_visible()
+    settled(editor)
+
+
+def test_what_waits_says_at_which_place_and_what_runs_how_far_it_is(editor: Page) -> None:
+    open_template(editor)
+    sampler = node(editor, "KSampler")
+    expect(sampler).to_have_attribute("aria-label", "KSampler, 4 inputs, 4 connected")
+    sampler.get_by_role("spinbutton", name="steps").focus()
+    for key in ("Enter", *"10000", "Enter"):
+        editor.keyboard.press(key)
+    run(editor)
+    expect(sampler.locator(".chip.running")).to_contain_text("%", timeout=RUN_MS)
+    heard = sampler.get_attribute("aria-label") or ""
+    assert heard.startswith("KSampler, 4 inputs, 4 connected, running "), heard
+    assert heard.endswith(" %"), heard
+    open_text(editor, "waits.json", json.dumps({"id": "waits", "version": 0.4, "nodes": BLANK, "links": LINKS}))
+    run(editor)
+    chips = editor.locator(".chip.queued")
+    expect(chips).to_have_text(["queued 1", "queued 1"])
+    ahead = open_another(editor, "ahead")
+    editor.keyboard.press("Control+Shift+Enter")
+    expect(chips).to_have_text(["queued 1", "queued 1"])
+    editor.get_by_role("button", name="waits", exact=True).click()
+    expect(chips).to_have_text(["queued 2", "queued 2"])
+    editor.evaluate(
+        """async (id) => {
+            const { queue_pending } = await (await fetch("/api/queue")).json();
+            const mine = queue_pending.filter((item) => item[3].extra_pnginfo.workflow.id === id);
+            const ids = mine.map((item) => item[1]);
+            await fetch("/api/queue", { method: "POST", body: JSON.stringify({ delete: ids }) });
+        }""",
+        ahead,
+    )
+    expect(chips).to_have_text(["queued 1", "queued 1"])
+    editor.evaluate("() => fetch('/api/interrupt', { method: 'POST' })")
+    expect_picture(editor, "SaveImage")
+    expect(chips).to_have_count(0)
+
+
+def open_another(editor: Page, name: str) -> str:
+    file = {"id": name, "version": 0.4, "nodes": BLANK, "links": LINKS}
+    open_text(editor, f"{name}.json", json.dumps(file))
+    expect(editor.get_by_role("application", name=name)).to_be_visible()
+    return name
+
+
+def test_a_copied_frame_takes_what_lies_in_it(editor: Page) -> None:
+    open_blank(editor, groups=[SOURCES])
+    editor.locator(".frame-title").click()
+    editor.keyboard.press("Control+d")
+    expect(editor.locator(".frame")).to_have_count(2)
+    expect(node(editor, "EmptyImage")).to_have_count(2)
+    written = saved(editor)
+    assert sorted(one["id"] for one in written["nodes"]) == [1, 2, 3]
+    first, second = written["groups"]
+    assert first["id"] != second["id"]
+    assert [second["bounding"][i] - first["bounding"][i] for i in range(4)] == [32, 32, 0, 0]
+    copied = next(one for one in written["nodes"] if one["id"] == 3)
+    assert copied["pos"] == [32, 132]
+
+
+def test_a_frame_goes_by_the_clipboard_folded_or_not(editor: Page) -> None:
+    editor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_workflow(editor, BLANK, LINKS, groups=[{**SOURCES, "folded": {"nodes": [1], "groups": []}}])
+    editor.locator(".frame-title").click()
+    editor.keyboard.press("Control+x")
+    expect(editor.locator(".frame")).to_have_count(0)
+    editor.mouse.move(700, 300)
+    editor.keyboard.press("Control+v")
+    expect(editor.locator(".frame.folded")).to_contain_text("1 node")
+    editor.keyboard.press("Control+v")
+    expect(editor.locator(".frame.folded")).to_have_count(2)
+    written = saved(editor)
+    hidden = [one["folded"]["nodes"] for one in written["groups"]]
+    assert sorted(hidden) == [[3], [4]]
+    assert written["groups"][0]["id"] != written["groups"][1]["id"]
+
+
+def test_a_rectangle_takes_frames_only_whole(editor: Page) -> None:
+    open_blank(editor, groups=[SOURCES])
+    card = node(editor, "EmptyImage").bounding_box()
+    frame = editor.locator(".frame").bounding_box()
+    assert card
+    assert frame
+    corner = (card["x"] + 40, card["y"] + 40)
+    drag(editor, (frame["x"] + 8, frame["y"] + frame["height"] - 8), corner)
+    expect(editor.locator(".card.selected")).to_have_count(1)
+    expect(editor.locator(".frame.selected")).to_have_count(0)
+    drag(
+        editor, (frame["x"] - 20, frame["y"] - 20), (frame["x"] + frame["width"] + 8, frame["y"] + frame["height"] + 8)
+    )
+    expect(editor.locator(".frame.selected")).to_have_count(1)
+    expect(editor.locator(".card.selected")).to_have_count(1)
+    editor.mouse.click(frame["x"] - 20, frame["y"] - 20)
+    expect(editor.locator(".selected")).to_have_count(0)
+
+
+def test_a_dragged_selection_takes_its_frame(editor: Page) -> None:
+    open_blank(editor, groups=[SOURCES])
+    editor.keyboard.press("Control+a")
+    title = node(editor, "SaveImage").locator(".card-head").bounding_box()
+    assert title
+    start = (title["x"] + 60, title["y"] + 16)
+    drag(editor, start, (start[0], start[1] + 160))
+    written = saved(editor)
+    below = written["groups"][0]["bounding"][1]
+    assert below > 100
+    assert [one["pos"][1] - 100 for one in written["nodes"]] == [below, below]
+    editor.keyboard.press("Control+ArrowUp")
+    assert saved(editor)["groups"][0]["bounding"][1] == below - 16
+    editor.keyboard.press("Control+z")
+    editor.keyboard.press("Control+z")
+    assert saved(editor)["groups"][0]["bounding"] == SOURCES["bounding"]
