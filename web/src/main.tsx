@@ -6,6 +6,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/canvas.css";
 import "./styles/widgets.css";
+import "./styles/jobs.css";
 import "./styles/panels.css";
 import "./styles/editing.css";
 import { App } from "./App";

@@ -62,6 +62,8 @@ export interface Submission {
   readonly prompt: Prompt;
   readonly workflow: JsonObject;
   readonly clientId: string;
+  /** What the queue calls it. */
+  readonly title?: string;
   readonly front?: boolean;
   readonly targets?: readonly string[];
 }
@@ -81,7 +83,11 @@ export async function submit(job: Submission): Promise<Accepted> {
   const reply = await post("/prompt", {
     client_id: job.clientId,
     prompt: job.prompt,
-    extra_data: { extra_pnginfo: { workflow: job.workflow }, preview_method: "auto" },
+    extra_data: {
+      extra_pnginfo: { workflow: job.workflow },
+      preview_method: "auto",
+      ...(job.title ? { title: job.title } : {}),
+    },
     ...(job.front ? { front: true } : {}),
     ...(job.targets ? { partial_execution_targets: job.targets } : {}),
   });
@@ -98,12 +104,18 @@ export interface QueueItem {
 export interface Queue {
   readonly running: readonly QueueItem[];
   readonly pending: readonly QueueItem[];
+  /** Why nothing is started, where the queue is paused. */
+  readonly paused: string;
 }
 
 export async function getQueue(): Promise<Queue> {
-  const raw = (await getJson("/queue")) as { queue_running: Json[][]; queue_pending: Json[][] };
+  const raw = (await getJson("/queue")) as {
+    queue_running: Json[][];
+    queue_pending: Json[][];
+    paused?: string;
+  };
   const pending = raw.queue_pending.map(readItem).sort((a, b) => a.number - b.number);
-  return { running: raw.queue_running.map(readItem), pending };
+  return { running: raw.queue_running.map(readItem), pending, paused: raw.paused ?? "" };
 }
 
 function readItem(item: readonly Json[]): QueueItem {
@@ -116,8 +128,29 @@ function readItem(item: readonly Json[]): QueueItem {
   };
 }
 
+const job = (id: string, what: string) => `/jobs/${encodeURIComponent(id)}/${what}`;
+
+/** Puts a waiting job before another one, or last. False where one of them waits no more. */
+export async function moveJob(id: string, before: string | null): Promise<boolean> {
+  return ((await (await post(job(id, "move"), { before })).json()) as { moved: boolean }).moved;
+}
+
+export const cancelJob = (id: string) => post(job(id, "cancel"), {});
+export const pauseQueue = () => post("/queue/pause", {});
+export const resumeQueue = () => post("/queue/resume", {});
+
+export interface Told {
+  readonly seq: number;
+  readonly type: string;
+  readonly data: JsonObject;
+}
+
+/** What happened to a job so far. */
+export async function getJobEvents(id: string): Promise<readonly Told[]> {
+  return ((await getJson(job(id, "events"))) as { events: readonly Told[] }).events;
+}
+
 export const dequeue = (ids: readonly string[]) => post("/queue", { delete: ids });
-export const clearQueue = () => post("/queue", { clear: true });
 export const interrupt = (prompt_id?: string) => post("/interrupt", prompt_id ? { prompt_id } : {});
 
 export interface HistoryEntry {

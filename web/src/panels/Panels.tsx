@@ -1,6 +1,7 @@
 import { X } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useRef } from "react";
 import { type LeftPanel, type RightPanel, useUi } from "../store/ui";
+import { PANEL_WIDTH, PanelEdge } from "./PanelEdge";
 
 const PANELS = {
   outline: { title: "Outline", View: lazy(() => import("./Outline")) },
@@ -26,8 +27,17 @@ export function Panels() {
 
 function Panel({ side, panel }: { side: "left" | "right"; panel: LeftPanel | RightPanel }) {
   const { title, View } = PANELS[panel];
+  const aside = useRef<HTMLElement>(null);
+  const width = useUi((state) => state[`${side}Width`]) ?? PANEL_WIDTH;
   return (
-    <aside className={`panel ${side}`} aria-label={title}>
+    <aside
+      ref={aside}
+      id={`panel-${side}`}
+      className={`panel ${side}`}
+      aria-label={title}
+      style={{ "--width": `${width}px` } as React.CSSProperties}
+    >
+      <PanelEdge side={side} title={title} width={width} panel={aside} />
       <header>
         <h2>{title}</h2>
         <button

@@ -1,21 +1,48 @@
+import { useState } from "react";
 import { type ImageRef, imageUrl } from "../api/rest";
 import { useUi } from "../store/ui";
+import { dragPicture } from "./dragPicture";
 
-export function PictureStrip({ images }: { images: readonly ImageRef[] }) {
+const SHOWN = 6;
+
+/** A row of small pictures to enlarge or to drag to the canvas; the last one says how many more there are. */
+export function PictureStrip({ images, job }: { images: readonly ImageRef[]; job?: string }) {
   if (!images.length) return null;
-  const items = images.map((image) => ({ image }));
+  const items = images.map((image) => ({ image, job }));
   return (
     <div className="strip">
-      {images.slice(0, 6).map((image, at) => (
-        <button
-          type="button"
-          key={`${image.subfolder}/${image.filename}`}
-          aria-label={`Enlarge ${image.filename}`}
-          onClick={() => useUi.setState({ lightbox: { items, at } })}
-        >
-          <img src={imageUrl(image, "webp")} alt={image.filename} loading="lazy" />
-        </button>
+      {images.slice(0, SHOWN).map((image, at) => (
+        <Stamp
+          key={`${image.type}/${image.subfolder}/${image.filename}`}
+          image={image}
+          more={at === SHOWN - 1 ? images.length - SHOWN : 0}
+          onOpen={() => useUi.setState({ lightbox: { items, at } })}
+        />
       ))}
     </div>
+  );
+}
+
+/** A picture whose file is no longer there is left out. */
+function Stamp({ image, more, onOpen }: { image: ImageRef; more: number; onOpen: () => void }) {
+  const [gone, setGone] = useState(false);
+  if (gone) return null;
+  return (
+    <button
+      type="button"
+      aria-label={`Enlarge ${image.filename}`}
+      draggable
+      onDragStart={(event) => dragPicture(event, image)}
+      onClick={onOpen}
+    >
+      <img
+        src={imageUrl(image, "webp")}
+        alt={image.filename}
+        loading="lazy"
+        draggable={false}
+        onError={() => setGone(true)}
+      />
+      {more > 0 && <span className="more-pictures">+{more}</span>}
+    </button>
   );
 }

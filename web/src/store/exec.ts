@@ -1,6 +1,7 @@
 import { create } from "zustand";
 import type { ImageRef } from "../api/rest";
 import type { Integer } from "../model/integer";
+import type { Flame } from "../model/trace";
 import { waitingIn } from "../model/waiting";
 
 /* What runs, and what came of it. Never part of a document, never undone, never saved. */
@@ -36,7 +37,8 @@ export interface Job {
   readonly queuedAt: number;
   readonly startedAt?: number;
   readonly endedAt?: number;
-  readonly done: number;
+  /** Where its time went, once it has ended. */
+  readonly flame?: Flame;
 }
 
 interface Exec {
@@ -51,6 +53,8 @@ interface Exec {
   readonly runs: Readonly<Record<string, TabRun>>;
   /** Grows whenever a job ends, so that lists of results know to look again. */
   readonly finished: number;
+  /** Grows with everything that the server says of its queue. */
+  readonly queueNews: number;
 }
 
 export const emptyRun: TabRun = { nodes: {}, images: {}, aspects: {}, texts: {}, seeds: {} };
@@ -63,6 +67,7 @@ export const useExec = create<Exec>(() => ({
   pending: [],
   runs: {},
   finished: 0,
+  queueNews: 0,
 }));
 
 export const runOf = (state: Exec, tab: string): TabRun => state.runs[tab] ?? emptyRun;
@@ -89,9 +94,12 @@ export function changeJob(id: string, change: (job: Job) => Job): void {
   });
 }
 
-/** Overall progress of the running job in 0..1: nodes done, and the part of the node at work. */
-export function progressOf(state: Exec): number | undefined {
-  const job = state.current ? state.jobs[state.current] : undefined;
+/** Overall progress of the running job in 0..1. */
+export const progressOf = (state: Exec) => (state.current ? progressOfJob(state, state.current) : undefined);
+
+/** Progress of a job that this window sent, while it runs: nodes done, and the part of the node at work. */
+export function progressOfJob(state: Exec, id: string): number | undefined {
+  const job = state.jobs[id];
   if (job?.state !== "running" || !job.nodes.length) return undefined;
   const nodes = runOf(state, job.tab).nodes;
   let done = 0;

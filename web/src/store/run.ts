@@ -4,7 +4,8 @@ import { saveEditorFile } from "../model/editorFile";
 import { afterRun } from "../model/edits";
 import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
 import { knownPart, type Prompt, toPrompt, unfilled } from "../model/prompt";
-import { activeTab, amend, docOf, endGesture, newId, type Tab, tabById, useDocs } from "./docs";
+import { flameOf, type Timed } from "../model/trace";
+import { activeTab, amend, docOf, endGesture, newId, type Tab, useDocs } from "./docs";
 import {
   changeJob,
   changeRun,
@@ -79,7 +80,7 @@ async function runOnce(
   if (!ready) return false;
   try {
     const workflow = saveEditorFile(doc, catalogue);
-    const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), ...options });
+    const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), title: tab.name, ...options });
     begin(tab, accepted.prompt_id, Object.keys(prompt), skipped);
     const seeds = seedsOf(prompt).map(({ path, widget, value }) => [`${path} ${widget}`, value]);
     changeRun(tab.id, (run) => ({ ...run, seeds: { ...run.seeds, ...Object.fromEntries(seeds) } }));
@@ -145,7 +146,7 @@ function showProblems(tab: Tab, problems: rest.Accepted["node_errors"]): void {
 }
 
 function begin(tab: Tab, id: string, nodes: readonly string[], skipped: readonly string[]): void {
-  const job: Job = { id, tab: tab.id, title: tab.name, nodes, state: "queued", queuedAt: Date.now(), done: 0 };
+  const job: Job = { id, tab: tab.id, title: tab.name, nodes, state: "queued", queuedAt: Date.now() };
   // The server may have begun, or even ended, before its answer to us came.
   useExec.setState((state) => ({
     jobs: { ...state.jobs, [id]: { ...job, ...state.jobs[id], tab: tab.id, nodes, title: tab.name } },
@@ -188,7 +189,10 @@ function onEvent(type: string, data: JsonObject): void {
   if (type === "status") {
     const status = isObject(data.status) ? data.status : {};
     const info = isObject(status.exec_info) ? status.exec_info : {};
-    useExec.setState({ remaining: asNumber(info.queue_remaining) });
+    useExec.setState(({ queueNews }) => ({
+      remaining: asNumber(info.queue_remaining),
+      queueNews: queueNews + 1,
+    }));
     void readPlaces();
     return;
   }
@@ -271,15 +275,16 @@ function progress(job: Job, id: string, value: number, max: number): void {
 function markDone(job: Job, id: string): void {
   const known = runOf(useExec.getState(), job.tab).nodes[id];
   if (known?.state === "done" || known?.state === "cached") return;
-  const ms = known?.since === undefined ? undefined : performance.now() - known.since;
-  setNode(job.tab, id, known?.state === "running" ? { state: "done", ms } : { state: "cached" });
+  const since = known?.since;
+  const ms = since === undefined ? undefined : performance.now() - since;
+  setNode(job.tab, id, known?.state === "running" ? { state: "done", since, ms } : { state: "cached" });
 }
 
 function closeRunning(tab: string): void {
   const { nodes } = runOf(useExec.getState(), tab);
   for (const [id, node] of Object.entries(nodes)) {
-    if (node.state === "running")
-      setNode(tab, id, { state: "done", ms: performance.now() - (node.since ?? performance.now()) });
+    const { since = performance.now() } = node;
+    if (node.state === "running") setNode(tab, id, { state: "done", since, ms: performance.now() - since });
   }
 }
 
@@ -295,6 +300,7 @@ function finish(job: Job, state: Job["state"]): void {
   const known = useExec.getState().jobs[job.id];
   if (!known || known.endedAt) return;
   if (state === "done") closeRunning(job.tab);
+  const flame = flameOf(timesOf(job));
   changeRun(job.tab, (run) => ({
     ...run,
     nodes: Object.fromEntries(
@@ -303,12 +309,20 @@ function finish(job: Job, state: Job["state"]): void {
       ),
     ),
   }));
-  changeJob(job.id, (one) => ({ ...one, state, endedAt: Date.now() }));
+  changeJob(job.id, (one) => ({ ...one, state, endedAt: Date.now(), flame }));
   useExec.setState((all) => ({
     current: all.current === job.id ? undefined : all.current,
     finished: all.finished + 1,
   }));
   if (state === "done" && document.hidden) notify(job);
+}
+
+function timesOf(job: Job): readonly Timed[] {
+  const { nodes } = runOf(useExec.getState(), job.tab);
+  return job.nodes.flatMap((path) => {
+    const node = nodes[path];
+    return node ? [{ path, since: node.since, ms: node.ms, cached: node.state === "cached" }] : [];
+  });
 }
 
 function notify(job: Job): void {
@@ -373,34 +387,16 @@ export async function cancel(): Promise<void> {
   }
 }
 
-/** Puts a waiting job first in the queue, or sends a finished one again. */
-export async function resubmit(item: Pick<rest.QueueItem, "id" | "prompt" | "extra">, front: boolean): Promise<void> {
-  const info = isObject(item.extra.extra_pnginfo) ? item.extra.extra_pnginfo : {};
+/** Sends a job that has ended once more, for the document that it was made of where that is open. */
+export async function resubmit({ prompt, extra }: Pick<rest.QueueItem, "prompt" | "extra">): Promise<void> {
+  const info = isObject(extra.extra_pnginfo) ? extra.extra_pnginfo : {};
   const workflow = isObject(info.workflow) ? info.workflow : {};
+  const tab = workflow.id ? useDocs.getState().tabs.find((one) => docOf(one).id === workflow.id) : undefined;
   try {
-    const accepted = await rest.submit({ prompt: item.prompt, workflow, clientId: clientId(), front });
-    const known = useExec.getState().jobs[item.id];
-    const tab = (known && tabById(known.tab)) ?? activeTab();
-    begin(tab, accepted.prompt_id, Object.keys(item.prompt), []);
-  } catch (error) {
-    report(error);
-  }
-}
-
-export async function moveToFront(item: rest.QueueItem): Promise<void> {
-  try {
-    await rest.dequeue([item.id]);
-    changeJob(item.id, (job) => ({ ...job, state: "cancelled", endedAt: Date.now() }));
-    await resubmit(item, true);
-  } catch (error) {
-    report(error);
-  }
-}
-
-export async function removeFromQueue(id: string): Promise<void> {
-  try {
-    await rest.dequeue([id]);
-    changeJob(id, (job) => ({ ...job, state: "cancelled", endedAt: Date.now() }));
+    const title = asText(extra.title) || undefined;
+    const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), title });
+    if (tab) begin(tab, accepted.prompt_id, Object.keys(prompt), []);
+    else pending.delete(accepted.prompt_id);
   } catch (error) {
     report(error);
   }

@@ -62,6 +62,9 @@ interface Ui {
   readonly settings: boolean;
   readonly left?: LeftPanel;
   readonly right?: RightPanel;
+  /** How wide the panels of each side are, where somebody chose. */
+  readonly leftWidth?: number;
+  readonly rightWidth?: number;
   readonly theme: Theme;
   readonly minimap: boolean;
   readonly snap: boolean;
@@ -101,7 +104,18 @@ interface Ui {
 }
 
 const KEPT = "sfumato.settings";
-const KEYS = ["theme", "minimap", "snap", "trackpad", "straight", "left", "right", "keys"] as const;
+const KEYS = [
+  "theme",
+  "minimap",
+  "snap",
+  "trackpad",
+  "straight",
+  "left",
+  "right",
+  "leftWidth",
+  "rightWidth",
+  "keys",
+] as const;
 
 function kept(): Partial<Ui> {
   try {

@@ -1,0 +1,128 @@
+"""The panels: the queue and its order, their width, the gallery, the form, what is shown of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.hands import expect_picture, middle, open_workflow, run
+
+BLANK = [
+    {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 255]},
+    {"id": 2, "type": "SaveImage", "pos": [400, 0], "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]},
+]
+LINKS = [[1, 1, 0, 2, 0, "IMAGE"]]
+
+
+def press(editor: Page, name: str) -> None:
+    editor.get_by_role("button", name=name, exact=True).click()
+
+
+def ask(url: str, path: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(url + path, data, {"Content-Type": "application/json"})) as reply:
+        text = reply.read()
+    return json.loads(text) if text else None
+
+
+def square(name: str, colour: int) -> dict[str, Any]:
+    """A prompt as another program sends it, without a workflow."""
+    return {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": colour}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": name}},
+    }
+
+
+@pytest.fixture
+def paused(web_url: str) -> Iterator[str]:
+    """A server that starts no jobs, to the end of the test."""
+    ask(web_url, "/api/queue/pause", {})
+    yield web_url
+    ask(web_url, "/api/queue", {"clear": True})
+    ask(web_url, "/api/queue/resume", {})
+
+
+def waiting(editor: Page) -> Locator:
+    return editor.locator(".job.waiting strong")
+
+
+def grip(editor: Page, name: str) -> Locator:
+    return editor.locator(f'.grip[aria-label^="Move {name},"]')
+
+
+def test_what_waits_is_put_in_order_by_mouse_and_by_keys(editor: Page, paused: str) -> None:
+    for i, name in enumerate("abcd"):
+        ask(paused, "/api/prompt", {"prompt": square(name, 7 + i)})
+    press(editor, "Queue")
+    expect(waiting(editor)).to_have_text([*"abcd"])
+    grip(editor, "d").focus()
+    editor.keyboard.press("ArrowUp")
+    expect(waiting(editor)).to_have_text([*"abdc"])
+    expect(grip(editor, "d")).to_be_focused()
+    editor.keyboard.press("Alt+ArrowUp")
+    expect(waiting(editor)).to_have_text([*"adbc"])
+    expect(editor.get_by_role("status").filter(has_text="Moved to place 2 of 4.")).to_have_count(1)
+    x, y = middle(grip(editor, "a"))
+    editor.mouse.move(x, y)
+    editor.mouse.down()
+    editor.mouse.move(x, middle(grip(editor, "c"))[1] + 12, steps=6)
+    expect(waiting(editor)).to_have_text([*"dbca"])
+    editor.mouse.up()
+    expect(editor.locator(".job.dragged")).to_have_count(0)
+    expect(waiting(editor)).to_have_text([*"dbca"])
+    named = [item[2]["2"]["inputs"]["filename_prefix"] for item in ask(paused, "/api/queue")["queue_pending"]]
+    assert named == [*"dbca"]
+    press(editor, "Remove b")
+    expect(waiting(editor)).to_have_text([*"dca"])
+    press(editor, "Resume")
+    expect(waiting(editor)).to_have_count(0)
+    done = editor.locator(".job.done strong")
+    expect(done.nth(0)).to_have_text("a")
+    expect(done.nth(1)).to_have_text("c")
+    expect(done.nth(2)).to_have_text("d")
+
+
+def test_a_finished_run_says_where_its_time_went_and_can_be_run_again(editor: Page) -> None:
+    open_workflow(editor, BLANK, LINKS)
+    run(editor)
+    expect_picture(editor, "SaveImage")
+    press(editor, "Queue")
+    first = editor.locator(".job.done").first
+    expect(first.locator("strong")).to_have_text("made")
+    first.locator(".flame summary").click()
+    expect(first.locator(".flame li").first).to_contain_text("%")
+    expect(first.locator(".strip img")).to_have_count(1)
+    count = editor.locator(".job.done").count()
+    first.get_by_role("button", name="Run again: made").click()
+    expect(editor.locator(".job.done")).to_have_count(count + 1)
+    first.get_by_role("button", name="Take made out of the history").click()
+    editor.get_by_role("button", name="Take out", exact=True).click()
+    expect(editor.locator(".job.done")).to_have_count(count)
+
+
+def test_a_panel_is_as_wide_as_one_likes(editor: Page) -> None:
+    press(editor, "Inspector")
+    panel = editor.get_by_role("complementary", name="Inspector")
+    edge = editor.get_by_role("separator", name="Width of Inspector")
+    expect(edge).to_have_attribute("aria-valuenow", "320")
+    x, y = middle(edge)
+    editor.mouse.move(x, y)
+    editor.mouse.down()
+    editor.mouse.move(x - 100, y, steps=4)
+    editor.mouse.up()
+    expect(edge).to_have_attribute("aria-valuenow", "420")
+    edge.focus()
+    editor.keyboard.press("ArrowRight")
+    expect(edge).to_have_attribute("aria-valuenow", "404")
+    editor.reload()
+    expect(edge).to_have_attribute("aria-valuenow", "404")
+    box = panel.bounding_box()
+    assert box
+    assert round(box["width"]) == 404
+    edge.dblclick()
+    expect(edge).to_have_attribute("aria-valuenow", "320")
