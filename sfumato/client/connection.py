@@ -20,6 +20,7 @@ from sfumato.building import Workflow
 from sfumato.client.errors import ClientError, JobFailed, NodeProblem, Refused, Unreachable, problems_of
 from sfumato.client.events import Cancelled, Done, End, Event, Executing, Failed, FileRef, Queued
 from sfumato.client.messages import event_of, failure, preview_of
+from sfumato.client.sockets import Connector
 
 What = Workflow | Mapping[str, Any] | str | Path
 """A workflow: one that was built, API or editor JSON, or a file of any kind that holds one, pictures too."""
@@ -105,6 +106,7 @@ class Client:
         self._jobs: dict[str, Job] = {}
         self._running = ""
         self._seen = 0
+        self._connector: Connector | None = None
         self._session: aiohttp.ClientSession | None = None
         self._listener: asyncio.Task[None] | None = None
         self._live: aiohttp.ClientWebSocketResponse | None = None
@@ -114,7 +116,8 @@ class Client:
 
     async def __aenter__(self) -> Client:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        self._session = aiohttp.ClientSession(headers=headers, timeout=_TIMEOUT)
+        self._connector = Connector()
+        self._session = aiohttp.ClientSession(connector=self._connector, headers=headers, timeout=_TIMEOUT)
         return self
 
     async def __aexit__(
@@ -126,6 +129,8 @@ class Client:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+        if self._connector is not None:
+            await self._connector.shut()
 
     # -- jobs ---------------------------------------------------------------------------------------------------
 

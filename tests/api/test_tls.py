@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
+import os
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +17,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from tests.api.running import Running, prepare, running
+from sfumato.client.sockets import Connector
+from tests.api.running import ROOT, Running, prepare, running
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +59,11 @@ def trusting(certificate: tuple[Path, Path]) -> ssl.SSLContext:
 
 @contextlib.asynccontextmanager
 async def encrypted_session(trusting: ssl.SSLContext) -> AsyncGenerator[aiohttp.ClientSession]:
-    """A session whose sockets are shut when it ends.
-
-    aiohttp waits for idle connections only; one that was a websocket's still waits for the server's goodbye.
-    """
-    opened: list[socket.socket] = []
-
-    def make(address: aiohttp.AddrInfoType) -> socket.socket:
-        opened.append(socket.socket(*address[:3]))
-        return opened[-1]
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting, socket_factory=make)) as session:
+    """A session whose sockets are shut when it ends."""
+    connector = Connector(ssl=trusting)
+    async with aiohttp.ClientSession(connector=connector) as session:
         yield session
-    while any(one.fileno() != -1 for one in opened):
-        await asyncio.sleep(0)
+    await connector.shut()
 
 
 async def test_requests_and_sockets_are_encrypted(secure: Running, trusting: ssl.SSLContext) -> None:
@@ -93,6 +86,30 @@ async def test_the_cookie_is_for_encrypted_connections_only(secure: Running, tru
             assert {"secure", "httponly", "samesite=strict"} <= {
                 part.strip().lower() for part in reply.headers["Set-Cookie"].split(";")
             }
+
+
+_ENDS_AT_ONCE = """
+import asyncio, gc, sys
+from sfumato.client import Client
+
+async def drawn():
+    async with Client(sys.argv[1]) as client:
+        job = await client.submit({"1": {"class_type": "PreviewAny", "inputs": {"source": "hello"}}})
+        return (await job.result()).outputs["1"]
+
+print(asyncio.run(drawn()))
+gc.collect()
+"""
+
+
+def test_the_python_client_ends_only_when_its_sockets_are_shut(secure: Running, certificate: tuple[Path, Path]) -> None:
+    run = [sys.executable, "-W", "always::ResourceWarning", "-c", _ENDS_AT_ONCE, secure.url]
+    environment = {**os.environ, "SSL_CERT_FILE": str(certificate[0])}
+
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=120, env=environment, cwd=ROOT)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hello" in done.stdout
 
 
 def test_nothing_is_said_without_encryption(secure: Running) -> None:
