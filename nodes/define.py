@@ -17,7 +17,7 @@ import inspect
 import types
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import (
     Annotated,
     Any,
@@ -299,11 +299,14 @@ def unpack(definition: NodeDef, result: Any) -> Returned:
 class NodeFunction(Generic[P, R]):
     """A node's function with its schema. Calling it calls the function."""
 
-    def __init__(self, fn: Callable[P, R], definition: NodeDef) -> None:
+    def __init__(self, node_id: str, fn: Callable[P, R], define: Callable[[], NodeDef]) -> None:
+        self.id = node_id
         self._fn = fn
-        self._definition = definition
+        self._define = define
+        self._changes: dict[str, Any] = {}
+        self._definition: NodeDef | None = None
         self.__doc__ = fn.__doc__
-        self.__name__ = getattr(fn, "__name__", definition.id)
+        self.__name__ = getattr(fn, "__name__", node_id)
         self.__module__ = fn.__module__
         self.__wrapped__ = fn
 
@@ -312,37 +315,39 @@ class NodeFunction(Generic[P, R]):
 
     @property
     def definition(self) -> NodeDef:
-        """The node as the engine and the schema see it."""
+        """The node as the engine and the schema see it. Raises TypeError when an annotation says no socket type."""
+        # Reading a signature takes longer than importing its module, and few of all nodes are in a workflow.
+        if self._definition is None:
+            self._definition = replace(self._define(), **self._changes)
         return self._definition
 
     def needs(self, fn: F) -> F:
         """Declare which lazy inputs are wanted, given those that are known: `@f.needs`."""
-        self._change(needs=fn)
+        self._change("needs", fn)
         return fn
 
     def fingerprint(self, fn: F) -> F:
         """Declare what the result depends on beside its inputs and the files that they name: `@f.fingerprint`."""
-        self._change(fingerprint=fn)
+        self._change("fingerprint", fn)
         return fn
 
     def check(self, fn: F) -> F:
         """Declare what must hold across inputs; the function yields messages: `@f.check`."""
-        self._change(check=fn)
+        self._change("check", fn)
         return fn
 
     def migrate(self, version: int) -> Callable[[F], F]:
         """Declare how inputs of `version` become those of the next: `@f.migrate(1)`."""
 
         def register(fn: F) -> F:
-            self._change(migrations={**self._definition.migrations, version: fn})
+            self._change("migrations", {**self._changes.get("migrations", {}), version: fn})
             return fn
 
         return register
 
-    def _change(self, **changes: Any) -> None:
-        from dataclasses import replace  # noqa: PLC0415 -- only while modules are imported
-
-        self._definition = replace(self._definition, **changes)
+    def _change(self, name: str, value: object) -> None:
+        self._changes[name] = value
+        self._definition = None
 
 
 Prompt = Annotated[Mapping[str, Any] | None, Hidden("PROMPT")]
@@ -373,11 +378,10 @@ def node(
     """Make a node of a typed function.
 
     `outputs` names the outputs where the return type is a single value whose name is not its type's; several outputs
-    are a NamedTuple, whose fields name them. The docstring's first paragraph is the description. Raises TypeError
-    naming the parameter when an annotation says no socket type.
+    are a NamedTuple, whose fields name them. The docstring's first paragraph is the description.
     """
 
-    def decorate(fn: Callable[P, R]) -> NodeFunction[P, R]:
+    def define(fn: Callable[..., Any]) -> NodeDef:
         hints = get_type_hints(fn, include_extras=True)
         inputs: list[Input] = []
         provided: dict[str, type] = {}
@@ -390,7 +394,7 @@ def node(
                 provided[parameter.name] = hint.bare
             else:
                 inputs.append(_input(parameter, hint))
-        definition = NodeDef(
+        return NodeDef(
             id=id,
             title=title or id,
             category=category,
@@ -407,7 +411,9 @@ def node(
             module=fn.__module__,
             aliases=tuple(aliases),
         )
-        return NodeFunction(fn, definition)
+
+    def decorate(fn: Callable[P, R]) -> NodeFunction[P, R]:
+        return NodeFunction(id, fn, lambda: define(fn))
 
     return decorate
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 from nodes.define import Context, NodeError
 
 if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
     from nodes.folders import Folders
 
 _ENDPOINT = "https://huggingface.co"
@@ -66,7 +68,7 @@ def _download(repo: str, name: str, place: Path, ctx: Context, *, needed: bool) 
         with error:
             if error.code != 404 or needed:
                 raise NodeError(_told(repo, name, error.code)) from None
-    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+    except (URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
         raise NodeError(f"{name} of {repo} could not be downloaded from {endpoint()}: {reason}.") from None
 
@@ -75,8 +77,8 @@ def _download(repo: str, name: str, place: Path, ctx: Context, *, needed: bool) 
 def _opened(url: str) -> Iterator[HTTPResponse]:
     if not url.startswith(("https://", "http://")):
         raise NodeError(f"HF_ENDPOINT is {endpoint()!r}; it must be an https address.")
-    request = Request(url, headers={"User-Agent": "sfumato"})  # noqa: S310 -- the scheme was looked at
-    with cast("HTTPResponse", urlopen(request, timeout=_TIMEOUT_S)) as response:  # noqa: S310
+    request = urllib.request.Request(url, headers={"User-Agent": "sfumato"})  # noqa: S310 -- the scheme was looked at
+    with cast("HTTPResponse", urllib.request.urlopen(request, timeout=_TIMEOUT_S)) as response:  # noqa: S310
         yield response
 
 

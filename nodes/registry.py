@@ -50,16 +50,39 @@ class Registry:
         return Registry({**more, **kept}, (*self.errors, *errors))
 
 
+class _Defined(Mapping[str, NodeDef]):
+    """Definitions by id, each made when it is first asked for; `functions` come with the pack they stand in for."""
+
+    def __init__(self, functions: Mapping[str, tuple[NodeFunction[..., Any], str]]) -> None:
+        self._functions = functions
+        self._made: dict[str, NodeDef] = {}
+
+    def __getitem__(self, node_type: str) -> NodeDef:
+        if node_type not in self._made:
+            function, pack = self._functions[node_type]
+            self._made[node_type] = replace(function.definition, pack=pack) if pack else function.definition
+        return self._made[node_type]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
+
+    def __len__(self) -> int:
+        return len(self._functions)
+
+    def __contains__(self, node_type: object) -> bool:
+        return node_type in self._functions
+
+
 def registry_of(*functions: NodeFunction[..., Any]) -> Registry:
     """A registry of these nodes."""
-    return Registry({f.definition.id: f.definition for f in functions})
+    return Registry({f.id: f.definition for f in functions})
 
 
-def nodes_in(module: ModuleType) -> list[NodeDef]:
+def nodes_in(module: ModuleType) -> list[NodeFunction[..., Any]]:
     """The nodes that a module defines (not those it imports)."""
     # By type(), not isinstance(), which would ask a lazily imported module for its class and so load it.
     found = [cast("NodeFunction[..., Any]", f) for f in vars(module).values() if type(f) is NodeFunction]
-    return [f.definition for f in found if f.definition.module == module.__name__]
+    return [f for f in found if f.__module__ == module.__name__]
 
 
 def builtin() -> Registry:
@@ -67,7 +90,7 @@ def builtin() -> Registry:
 
     A module that cannot be imported is among the registry's errors; the others' nodes are there.
     """
-    definitions: dict[str, NodeDef] = {}
+    functions: dict[str, tuple[NodeFunction[..., Any], str]] = {}
     errors: list[PackError] = []
     with lazily():
         for found in sorted(pkgutil.iter_modules(nodes.__path__), key=lambda m: m.name):
@@ -79,10 +102,9 @@ def builtin() -> Registry:
                 errors.append(PackError(found.name, f"{type(error).__name__}: {error}"))
                 continue
             pack = str(getattr(module, "PACK", ""))
-            for definition in nodes_in(module):
-                if definition.id in definitions:
-                    raise ValueError(
-                        f"{definition.id} is defined in {definitions[definition.id].module} and in {definition.module}."
-                    )
-                definitions[definition.id] = replace(definition, pack=pack) if pack else definition
-    return Registry(definitions, tuple(errors))
+            for function in nodes_in(module):
+                if function.id in functions:
+                    first, _ = functions[function.id]
+                    raise ValueError(f"{function.id} is defined in {first.__module__} and in {function.__module__}.")
+                functions[function.id] = (function, pack)
+    return Registry(_Defined(functions), tuple(errors))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from nodes.pictures.resize import to_bytes
 from nodes.types import Image
 
-Levels = np.ndarray
+Levels: TypeAlias = "np.ndarray"
 """A picture's 8-bit values: [H,W,3] in RGB, or [H,W] in grey."""
 
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image as Pil
-from PIL.PngImagePlugin import PngInfo
 
 from nodes.pictures.resize import to_bytes
 from nodes.types import NodeError
 
 if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
     from torch import Tensor
 
 Metadata = Mapping[str, str]
@@ -61,7 +61,7 @@ def png(pixels: Tensor, texts: Metadata, compress_level: int = 4) -> bytes:
 def animated_png(frames: Sequence[Tensor], texts: Metadata, fps: float, compress_level: int = 4) -> bytes:
     """Pictures [H,W,C] as an animated PNG. Its texts are behind the first frame, as other programs place them."""
     first, *rest = [pil_of(frame) for frame in frames]
-    info = PngInfo()
+    info = _empty_info()
     for name, text in texts.items():
         if name == _PARAMETERS:
             info.add_text(name, text)
@@ -122,10 +122,16 @@ def _check_side(what: str, picture: Pil.Image, limit: int) -> None:
 
 
 def _png_info(texts: Metadata) -> PngInfo:
-    info = PngInfo()
+    info = _empty_info()
     for name, text in texts.items():
         info.add_text(name, text)
     return info
+
+
+def _empty_info() -> PngInfo:
+    from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415 -- it would load all of PIL for every command
+
+    return PngInfo()
 
 
 def _short_exif(texts: Metadata) -> Pil.Exif:

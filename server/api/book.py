@@ -139,7 +139,9 @@ class Book:
 def _builtin() -> Registry:
     from nodes.registry import builtin  # noqa: PLC0415 -- imports every node module; the server listens first
 
-    return builtin()
+    registry = builtin()
+    list(registry)  # a definition is made when it is first asked for: here nobody waits for it
+    return registry
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -16,6 +16,9 @@ Things = Mapping[type, object]
 """What a worker provides to nodes, by type."""
 
 
+_WRITTEN = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", ANY})
+
+
 def thing(provided: Things, kind: type) -> object | None:
     """What is provided under this type, or under one derived from it."""
     # Asked by key alone: what is provided may be made only when it is asked for.
@@ -118,7 +121,7 @@ class Kinds:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._made: dict[str, Kind] = {}
-        self._wires: frozenset[str] | None = None
+        self._given: frozenset[str] | None = None
 
     def get(self, node_type: str) -> Kind | None:
         """The kind of this node type; old files have blanks behind some names."""
@@ -131,13 +134,15 @@ class Kinds:
         self._made[node_type] = made = Kind.of(definition)
         return made
 
-    @property
-    def wires(self) -> frozenset[str]:
-        """The types that some node gives, and that therefore come along a link and are never written in a file."""
-        if self._wires is None:
-            outputs = {part for each in self.registry for out in each.outputs for part in out.type.split(",")}
-            self._wires = frozenset(outputs) - {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", ANY}
-        return self._wires
+    def is_wire(self, kind: str) -> bool:
+        """Whether values of this type come along a link and are never written in a file: some node gives them."""
+        if kind in _WRITTEN:
+            return False  # without a look at every node
+        if self._given is None:
+            self._given = frozenset(
+                part for each in self.registry for out in each.outputs for part in out.type.split(",")
+            )
+        return kind in self._given
 
 
 def fits(given: str, wanted: str) -> bool:

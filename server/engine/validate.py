@@ -205,7 +205,7 @@ class _Checker:
         whole = isinstance(value, list) and (each.many or each.type not in _PLAIN)
         values = cast("list[Any]", value if whole else [value])
         try:
-            if each.type in self._kinds.wires:
+            if self._kinds.is_wire(each.type):
                 raise Refused("it must be a link")
             parts = [coerced(part, each.type) for part in values]
         except Refused as error:

@@ -127,7 +127,7 @@ class Shapes:
         return found[0] if found else None
 
     def __iter__(self) -> Iterator[str]:
-        yield from {**self.ours.definitions, **self._facts}
+        yield from dict.fromkeys((*self.ours.definitions, *self._facts))
 
 
 def shape_of(definition: NodeDef) -> NodeShape:

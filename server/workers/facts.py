@@ -6,7 +6,6 @@ Facts name files as workflows do, never where they are.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,6 +61,8 @@ Facts = dict[str, Any]
 
 def engine_version() -> str:
     """The version of Sfumato that is installed."""
+    import importlib.metadata  # noqa: PLC0415 -- brings the whole of `email`, and only results are marked with this
+
     try:
         return importlib.metadata.version("sfumato")
     except importlib.metadata.PackageNotFoundError:

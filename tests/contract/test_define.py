@@ -168,8 +168,10 @@ def test_a_type_without_a_socket_is_refused_by_name(bad: str) -> None:
         return 0
 
     strange.__annotations__["it"] = {"Latents": complex, "set": set[int]}[bad]
+    made = node(id="Strange")(strange)
+
     with pytest.raises(TypeError, match=r"Strange\.it: .* is no socket type"):
-        node(id="Strange")(strange)
+        _ = made.definition
 
 
 def test_hooks_become_part_of_the_definition() -> None:
