@@ -30,12 +30,13 @@ class PromptBody(TypedDict):
 
 
 class Fault(TypedDict):
-    """One thing that is wrong."""
+    """One thing that is wrong. `sentence` says to a person what, where, which value and what to do."""
 
     type: str
     message: str
     details: str
     extra_info: dict[str, Any]
+    sentence: NotRequired[str]
 
 
 class NodeFaults(TypedDict):

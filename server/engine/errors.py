@@ -31,12 +31,13 @@ class Problem:
         return self.extra_info.get("input_name")
 
     def as_json(self) -> Json:
-        """The object that stands in an `errors` list, or for `error`."""
+        """The object that stands in an `errors` list, or for `error`; ComfyUI's knows no `sentence`."""
         return {
             "type": self.type,
             "message": self.message,
             "details": self.details,
             "extra_info": dict(self.extra_info),
+            "sentence": self.sentence or self.message,
         }
 
 

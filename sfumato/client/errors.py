@@ -27,20 +27,15 @@ class JobFailed(ClientError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class NodeProblem:
-    """What a server has against one input of one node."""
+    """What a server has against one input of one node; `sentence` says it to a person."""
 
     node: str
     node_type: str
     type: str
     message: str
     details: str
+    sentence: str
     input: str | None = None
-
-    @property
-    def sentence(self) -> str:
-        """The problem for a person."""
-        details = f" ({self.details})" if self.details and self.details not in self.message else ""
-        return f"{self.node_type} (node {self.node}): {self.message.rstrip('.')}{details}."
 
 
 class Refused(ClientError):  # noqa: N818
@@ -67,8 +62,16 @@ def _problems(node_errors: Mapping[str, Any]) -> Iterator[NodeProblem]:
                 str(error.get("type", "")),
                 str(error.get("message", "")),
                 str(error.get("details", "")),
+                str(error.get("sentence") or _sentence(node, entry, error)),
                 extra.get("input_name"),
             )
+
+
+def _sentence(node: str, entry: Mapping[str, Any], error: Mapping[str, Any]) -> str:
+    """The problem in the words of a server that has no sentence for it, as ComfyUI's."""
+    message, details = str(error.get("message", "")), str(error.get("details", ""))
+    more = f" ({details})" if details and details not in message else ""
+    return f"{entry.get('class_type', '')} (node {node}): {message.rstrip('.')}{more}."
 
 
 def _sentences(problems: tuple[NodeProblem, ...]) -> list[str]:

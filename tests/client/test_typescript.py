@@ -79,7 +79,7 @@ async def test_jobs_are_followed_and_files_fetched(there: Ours | Old) -> None:
 async def test_refusals_and_failures_are_told(there: Ours | Old) -> None:
     said = await talk(there.url, prompts=[there.refused()])
     assert said["error"]["name"] == "Refused"
-    assert f"{there.known} (node work): Value 0 smaller than min of 1 (steps)." in said["error"]["message"]
+    assert there.refused_because in said["error"]["message"]
     assert said["error"]["problems"][0]["input"] == "steps"
     said = await talk(there.url, prompts=[there.failing()])
     assert said["error"]["name"] == "JobFailed"

@@ -21,7 +21,7 @@ from server.formats.prompt import read_prompt
 from tests.engine.toys import TOYS, Bench, Calls, graph_of
 
 NODE_ERROR_KEYS = {"errors", "dependent_outputs", "class_type"}
-ERROR_KEYS = {"type", "message", "details", "extra_info"}
+ERROR_KEYS = {"type", "message", "details", "extra_info", "sentence"}
 
 
 @pytest.fixture
@@ -309,6 +309,7 @@ def test_comfyui_says_these_words(engine: Engine) -> None:
         "message": "Cannot execute because node Nope does not exist.",
         "details": "Node ID '#1'",
         "extra_info": {},
+        "sentence": "Node 1 is of type 'Nope', which is not installed.",
     }
     missing = engine.validate(read_prompt({"1": {"class_type": "Show", "inputs": {}}}))
     assert missing.as_json() == {
@@ -317,6 +318,7 @@ def test_comfyui_says_these_words(engine: Engine) -> None:
             "message": "Prompt outputs failed validation",
             "details": "Required input is missing: value",
             "extra_info": {},
+            "sentence": "Nothing can run: every output node needs something that is wrong.",
         },
         "node_errors": {
             "1": {
@@ -326,6 +328,7 @@ def test_comfyui_says_these_words(engine: Engine) -> None:
                         "message": "Required input is missing",
                         "details": "value",
                         "extra_info": {"input_name": "value"},
+                        "sentence": "Show (node 1): input value (*) is missing; link something to it.",
                     }
                 ],
                 "dependent_outputs": ["1"],
@@ -396,7 +399,9 @@ def test_comfyui_says_these_words(engine: Engine) -> None:
 )
 def test_errors_have_comfyuis_fields(engine: Engine, prompt: dict[str, Any], error: Mapping[str, Any]) -> None:
     checked = engine.validate(read_prompt(prompt))
-    assert checked.node_errors()["1"]["errors"] == [error]
+    (said,) = checked.node_errors()["1"]["errors"]
+    assert (said.pop("sentence"),) == checked.sentences()
+    assert said == error
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 5, True, 1.5, {"1": None}, {"1": []}, {"1": "x"}, {"1": 5}])

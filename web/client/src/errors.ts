@@ -1,4 +1,4 @@
-import { type End, isObject, text } from "./events.js";
+import { type End, isObject, type JsonObject, text } from "./events.js";
 
 /** The server did not do what was asked; the message says why. */
 export class ClientError extends Error {
@@ -21,13 +21,14 @@ export class JobFailed extends ClientError {
   }
 }
 
-/** What a server has against one input of one node. */
+/** What a server has against one input of one node; `sentence` says it to a person. */
 export interface NodeProblem {
   readonly node: string;
   readonly nodeType: string;
   readonly type: string;
   readonly message: string;
   readonly details: string;
+  readonly sentence: string;
   readonly input: string | undefined;
 }
 
@@ -38,7 +39,9 @@ export class Refused extends ClientError {
 
   constructor(error: unknown, nodeErrors: unknown) {
     const problems = problemsOf(nodeErrors);
-    super(["The server refused the workflow:", ...errorSentence(error), ...problems.map(problemSentence)].join(" "));
+    super(
+      ["The server refused the workflow:", ...errorSentence(error), ...problems.map((one) => one.sentence)].join(" "),
+    );
     this.problems = problems;
   }
 }
@@ -54,14 +57,17 @@ export function problemsOf(nodeErrors: unknown): readonly NodeProblem[] {
       type: text(error.type),
       message: text(error.message),
       details: text(error.details),
+      sentence: text(error.sentence) || problemSentence(node, entry, error),
       input: isObject(error.extra_info) ? text(error.extra_info.input_name) || undefined : undefined,
     }));
   });
 }
 
-function problemSentence(problem: NodeProblem): string {
-  const details = problem.details && !problem.message.includes(problem.details) ? ` (${problem.details})` : "";
-  return `${problem.nodeType} (node ${problem.node}): ${problem.message.replace(/\.$/, "")}${details}.`;
+/** The problem in the words of a server that has no sentence for it, as ComfyUI's. */
+function problemSentence(node: string, entry: JsonObject, error: JsonObject): string {
+  const [message, details] = [text(error.message), text(error.details)];
+  const more = details && !message.includes(details) ? ` (${details})` : "";
+  return `${text(entry.class_type)} (node ${node}): ${message.replace(/\.$/, "")}${more}.`;
 }
 
 function errorSentence(error: unknown): readonly string[] {

@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject, readJson, writeJson } from "../model/json";
+import type { Fault } from "../model/problems";
 import type { Prompt } from "../model/prompt";
 
 /* The server's routes, one function each. What fails raises ServerError with a sentence that can be shown. */
@@ -76,7 +77,7 @@ export interface Accepted {
 
 export interface NodeProblems {
   readonly class_type: string;
-  readonly errors: readonly { readonly type: string; readonly message: string; readonly details: string }[];
+  readonly errors: readonly (Fault & { readonly type: string })[];
 }
 
 export async function submit(job: Submission): Promise<Accepted> {

@@ -3,6 +3,7 @@ import { connectEvents } from "../api/ws";
 import { saveEditorFile } from "../model/editorFile";
 import { afterRun } from "../model/edits";
 import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
+import { faultSentence, inPlace } from "../model/problems";
 import { knownPart, type Prompt, toPrompt, unfilled } from "../model/prompt";
 import { flameOf, type Timed } from "../model/trace";
 import { activeTab, amend, docOf, endGesture, newId, type Tab, useDocs } from "./docs";
@@ -131,18 +132,12 @@ function clearErrors(tab: string): void {
 
 function showProblems(tab: Tab, problems: rest.Accepted["node_errors"]): void {
   const entries = Object.entries(problems ?? {});
-  for (const [id, one] of entries) {
-    const message = one.errors.map((error) => [error.message, error.details].filter(Boolean).join(": ")).join("\n");
-    setNode(tab.id, id, { state: "error", message });
-  }
-  const first = entries[0];
-  const title = first && useLibrary.getState().catalogue.get(first[1].class_type)?.title;
+  for (const [id, one] of entries) setNode(tab.id, id, { state: "error", message: one.errors.map(inPlace).join("\n") });
+  const [first] = entries;
+  const [fault] = first?.[1].errors ?? [];
+  if (!first || !fault) return;
   const others = entries.length > 1 ? ` ${entries.length - 1} more.` : "";
-  if (first)
-    toast(`${title ?? first[1].class_type}: ${first[1].errors[0]?.message ?? "is not right"}.${others}`, "error", {
-      label: "Show",
-      run: () => goToNode(first[0]),
-    });
+  toast(faultSentence(fault) + others, "error", { label: "Show", run: () => goToNode(first[0]) });
 }
 
 function begin(tab: Tab, id: string, nodes: readonly string[], skipped: readonly string[]): void {

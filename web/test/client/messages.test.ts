@@ -81,6 +81,12 @@ describe("errors", () => {
     );
   });
 
+  test("a refusal speaks as the server does where it has a sentence", () => {
+    const error = { type: "value_not_in_list", message: "Value not in list", sentence: "Loader (node 4) lacks 'x'." };
+    const refused = new Refused(undefined, { "4": { class_type: "Loader", errors: [error] } });
+    expect(refused.message).toBe("The server refused the workflow: Loader (node 4) lacks 'x'.");
+  });
+
   test("a platform without WebSocket is told what to pass", async () => {
     const none = { WebSocket: undefined } as unknown as { WebSocket: typeof WebSocket };
     const kept = globalThis.WebSocket;
