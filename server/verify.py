@@ -11,23 +11,26 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import ImageSequence
 
 from nodes.define import Context, Saved
 from nodes.folders import Folders, Place, Write
+from nodes.lazily import lazily
 from nodes.registry import Registry
 from server import headless
 from server.config import Settings
 from server.engine.engine import Engine
-from server.formats.errors import FormatError
+from server.formats.errors import FormatError, printable
 from server.formats.opening import open_workflow
-from server.formats.picture import read_texts
+from server.formats.picture import picture_kind, read_texts
 from server.formats.prompt import read_prompt
 from server.formats.reading import read_file
 from server.workers.facts import KEY, changes, facts_of
 
 Pixels = NDArray[np.uint8]
 Changes = Mapping[str, tuple[str | None, str | None]]
+
+_MOST_TOLD = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ def verify(
     a workflow, CannotRun when the workflow does not run here.
     """
     data = read_file(file)
+    if picture_kind(data) is None:
+        raise FormatError(f"{file} {'is no PNG, WebP or JPEG' if data else 'is empty'}.")
     recorded = _recorded(read_texts(data))
     graph = read_prompt(open_workflow(data, registry, str(file), folders=folders).prompt)
     wanted = frames_of(file)
@@ -180,11 +185,14 @@ class _Aside(Folders):
 
 def frames_of(file: Path) -> list[Pixels]:
     """A picture's frames as levels [H,W,4]. Raises FormatError when it cannot be decoded."""
+    with lazily():
+        from nodes.pictures.decode import PictureError, opened  # noqa: PLC0415 -- its torch is not loaded for this
+
     try:
-        with Image.open(file) as image:
+        with opened(file) as image:
             return [np.asarray(frame.convert("RGBA")) for frame in ImageSequence.Iterator(image)]
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise FormatError(f"{file} cannot be decoded: {error}.") from error
+    except PictureError as error:
+        raise FormatError(str(error)) from error
 
 
 def _recorded(texts: Mapping[str, str]) -> Mapping[str, Any] | None:
@@ -236,9 +244,12 @@ def _told(changed: Changes, *, recorded: bool) -> tuple[str, ...]:
         return ("The picture records nothing of what drew it, so what has changed is not known.",)
     if not changed:
         return ("Nothing that was recorded has changed.",)
-    return tuple(
-        f"{name} was {was or 'not recorded'}; it is {now or 'not there'} now." for name, (was, now) in changed.items()
-    )
+    told = [
+        f"{printable(name)} was {printable(was or 'not recorded')}; it is {printable(now or 'not there')} now."
+        for name, (was, now) in changed.items()
+    ]
+    more = len(told) - _MOST_TOLD
+    return (*told[:_MOST_TOLD], *((f"{more} more facts have changed; see them all with --json.",) if more > 0 else ()))
 
 
 def _changed_json(changed: Changes) -> dict[str, Any]:

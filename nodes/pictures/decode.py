@@ -43,7 +43,7 @@ def read_picture(path: Path) -> Picture:
 
     Frames of another size than the first are left out. Raises PictureError.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         upright = [_upright(frame) for frame in _frames(file)]
         frames = [f for f in upright if f.size == upright[0].size]
         image = torch.stack([_pixels(f) for f in frames])
@@ -56,13 +56,13 @@ def read_picture(path: Path) -> Picture:
 
 def read_channel(path: Path, channel: str) -> Mask:
     """The "red", "green" or "blue" of a picture file's first frame, or how transparent it is for "alpha"."""
-    with _opened(path) as file:
+    with opened(path) as file:
         values = _channel(_upright(file), channel[0].upper())
         return Mask((1.0 - values if channel == "alpha" else values).unsqueeze(0))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Pil.Image]:
+def opened(path: Path) -> Iterator[Pil.Image]:
     """The opened file, its size checked. Whatever goes wrong inside, decoding too, is a PictureError."""
     name = path.name
     try:

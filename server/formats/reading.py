@@ -12,15 +12,26 @@ from server.formats.errors import FormatError, shown
 LIMIT_BYTES = 64 * 1024 * 1024
 """No workflow is larger; whatever is, is not read."""
 
+FILE_LIMIT_BYTES = 1024 * 1024 * 1024
+"""No picture that carries a workflow is larger."""
+
+_PART_BYTES = 1024 * 1024
+
 
 def read_file(path: Path) -> bytes:
     """What is in a file. Raises FormatError when it cannot be read."""
+    data = bytearray()
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            while len(data) <= FILE_LIMIT_BYTES and (part := file.read(_PART_BYTES)):
+                data += part
     except FileNotFoundError:
         raise FormatError(f"{path} is not there.") from None
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(data) > FILE_LIMIT_BYTES:
+        raise FormatError(f"{path} is larger than {FILE_LIMIT_BYTES // 2**20} MiB; no file with a workflow is.")
+    return bytes(data)
 
 
 def parse_json(text: str | bytes, what: str = "The file") -> Any:
