@@ -109,8 +109,8 @@ def _widget_options(each: Input) -> Mapping[str, Any]:
             }
         case Toggle(on=on, off=off) if on or off:
             return {"label_on": on, "label_off": off}
-        case Files(upload=str(upload)):
-            return {f"{upload}_upload": True}
+        case Files(folder=folder, upload=str(upload)):
+            return {f"{upload}_upload": True, **({"image_folder": folder} if folder != "input" else {})}
         case _:
             return {}
 

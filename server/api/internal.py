@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from nodes.folders import MODEL_FOLDERS
+from nodes.folders import MODEL_FOLDERS, inside
 from server.api import shapes
 from server.api.answers import answer, json_object, refuse
 from server.api.keys import parts
@@ -42,15 +42,16 @@ async def get_folder_paths(request: web.Request) -> web.Response:
 
 
 async def get_folder_files(request: web.Request) -> web.Response:
-    """The names of the files in the output, input or temp folder, the newest first."""
+    """The names of the files in the output, input or temp folder or in a folder inside it, the newest first."""
     root = parts(request).folders.root(request.match_info["place"])
-    return answer(await asyncio.to_thread(_newest_first, root))
+    subfolder = request.query.get("subfolder", "").strip("/")
+    return answer(await asyncio.to_thread(_newest_first, inside(root, subfolder) if subfolder else root))
 
 
 def _newest_first(root: Path) -> list[str]:
     try:
         entries = [entry for entry in os.scandir(root) if entry.is_file(follow_symlinks=False)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [entry.name for entry in sorted(entries, key=lambda e: -e.stat().st_mtime) if not entry.name.startswith(".")]
 
@@ -60,5 +61,5 @@ ROUTES = (
     Route("GET", "/internal/logs/raw", get_raw_logs, gives=shapes.Logs, twin=False),
     Route("PATCH", "/internal/logs/subscribe", patch_logs, takes=shapes.FollowLogs, twin=False),
     Route("GET", "/internal/folder_paths", get_folder_paths, gives=dict[str, list[str]], twin=False),
-    Route("GET", "/internal/files/{place}", get_folder_files, gives=list[str], twin=False),
+    Route("GET", "/internal/files/{place}", get_folder_files, query=shapes.FolderQuery, gives=list[str], twin=False),
 )

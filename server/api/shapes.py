@@ -258,6 +258,12 @@ class ViewQuery(TypedDict, total=False):
     channel: Literal["rgba", "rgb", "a"]
 
 
+class FolderQuery(TypedDict, total=False):
+    """Which folder inside."""
+
+    subfolder: str
+
+
 class MetadataQuery(TypedDict):
     """Which safetensors file."""
 

@@ -57,7 +57,12 @@ def test_files_are_listed_the_newest_first(tmp_path: Path) -> None:
             os.utime(path, (1_000_000 - age, 1_000_000 - age))
         (tmp_path / "input" / "folder").mkdir()
         (tmp_path / "input" / "link.png").symlink_to("/etc/hostname")
+        (tmp_path / "input" / "folder" / "d.png").write_bytes(b"")
         assert server.get("/internal/files/input") == ["b.png", "a.png", "c.png"]
+        assert server.get("/internal/files/input?subfolder=folder") == ["d.png"]
+        assert server.get("/internal/files/input?subfolder=nowhere") == []
+        assert server.get("/internal/files/input?subfolder=b.png") == []
+        assert server.ask("GET", "/internal/files/input?subfolder=../output").status == 400
         assert server.get("/internal/files/output") == []
         assert server.ask("GET", "/internal/files/user").status == 400
         assert server.ask("GET", "/internal/files/..%2finput").status in (400, 404)

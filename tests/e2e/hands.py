@@ -80,7 +80,7 @@ def expect_picture(editor: Page, name: str) -> Locator:
     picture = node(editor, name).locator(".media img").first
     expect(picture).to_be_visible(timeout=RUN_MS)
     expect(picture).to_have_js_property("complete", value=True)
-    assert picture.evaluate("image => image.naturalWidth") > 0
+    expect(picture).not_to_have_js_property("naturalWidth", 0)
     return picture
 
 

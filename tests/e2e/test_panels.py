@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.hands import expect_picture, middle, open_workflow, run
+from tests.e2e.hands import expect_picture, middle, node, open_workflow, run
 
 BLANK = [
     {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 255]},
@@ -126,3 +129,26 @@ def test_a_panel_is_as_wide_as_one_likes(editor: Page) -> None:
     assert round(box["width"]) == 404
     edge.dblclick()
     expect(edge).to_have_attribute("aria-valuenow", "320")
+
+
+def picture(colour: str = "teal") -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 64), colour).save(data, "PNG")
+    return data.getvalue()
+
+
+def test_a_picture_that_is_missing_is_named_and_can_be_sent(editor: Page, base_folder: Path) -> None:
+    (base_folder / "input" / "boats").mkdir(parents=True, exist_ok=True)
+    (base_folder / "input" / "boats" / "red.png").write_bytes(picture("red"))
+    there = {"id": 1, "type": "LoadImage", "pos": [0, 0], "widgets_values": ["boats/red.png", "image"]}
+    gone = {"id": 2, "type": "LoadImageMask", "pos": [400, 0], "widgets_values": ["harbour.png", "alpha", "image"]}
+    open_workflow(editor, [there, gone])
+    expect_picture(editor, "LoadImage")
+    mask = node(editor, "LoadImageMask")
+    expect(mask.get_by_text("harbour.png is not on this server.")).to_be_visible()
+    with editor.expect_file_chooser() as chooser:
+        mask.get_by_role("button", name="Upload it").click()
+    chooser.value.set_files({"name": "harbour.png", "mimeType": "image/png", "buffer": picture()})
+    expect_picture(editor, "LoadImageMask")
+    mask.locator(".choice-button").first.click()
+    expect(editor.get_by_role("option", name="harbour.png", exact=True)).to_be_visible()

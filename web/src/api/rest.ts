@@ -204,20 +204,27 @@ export function imageUrl(image: ImageRef, preview?: "webp"): string {
 }
 
 /** What a "Load Image" widget holds ("sub/name.png [output]") as a reference. */
-export function imageFromName(name: string): ImageRef {
+export function imageFromName(name: string, folder = "input"): ImageRef {
   const match = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(name);
   const path = match?.[1] ?? name;
   const cut = path.lastIndexOf("/");
-  return { filename: path.slice(cut + 1), subfolder: cut < 0 ? "" : path.slice(0, cut), type: match?.[2] ?? "input" };
+  return { filename: path.slice(cut + 1), subfolder: cut < 0 ? "" : path.slice(0, cut), type: match?.[2] ?? folder };
 }
 
-export function imageName(image: ImageRef): string {
+export function imageName(image: ImageRef, folder = "input"): string {
   const path = image.subfolder ? `${image.subfolder}/${image.filename}` : image.filename;
-  return image.type === "input" ? path : `${path} [${image.type}]`;
+  return image.type === folder ? path : `${path} [${image.type}]`;
 }
 
-export async function uploadImage(file: Blob, name: string): Promise<ImageRef> {
-  return upload("/upload/image", file, name, {});
+export async function uploadImage(file: Blob, name: string, folder?: string): Promise<ImageRef> {
+  return upload("/upload/image", file, name, folder ? { type: folder } : {});
+}
+
+/** The names of the files in a folder of the server, the newest first. */
+export async function listFiles(type: string, subfolder: string): Promise<readonly string[]> {
+  const reply = await fetch(`/internal/files/${type}?${new URLSearchParams({ subfolder })}`);
+  if (!reply.ok) throw new ServerError(`The server does not list its ${type} folder.`, reply.status);
+  return (await reply.json()) as readonly string[];
 }
 
 export async function uploadMask(file: Blob, name: string, original: ImageRef): Promise<ImageRef> {

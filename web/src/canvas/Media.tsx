@@ -5,8 +5,10 @@ import type { GraphNode } from "../model/document";
 import type { NodeShape } from "../model/shape";
 import { activeTab } from "../store/docs";
 import { hasPreview, setAspect, useExec, watchPreview } from "../store/exec";
+import { usePresence } from "../store/pictures";
 import { useUi } from "../store/ui";
 import { uploadName } from "./derive";
+import { MissingPicture } from "./MissingPicture";
 
 interface Props {
   readonly node: GraphNode;
@@ -116,9 +118,15 @@ function Live({ tab, path }: { tab: string; path: string }) {
 
 function Loaded({ name, tab, path, shape }: { name: string; tab: string; path: string; shape: NodeShape }) {
   const [broken, setBroken] = useState<string>();
-  const image = imageFromName(name);
-  const widget = shape.widgets.find((one) => one.upload)?.name ?? "image";
-  if (broken === name) return <p className="hint">{name} is not among the server's input pictures.</p>;
+  const widget = shape.widgets.find((one) => one.upload);
+  const { folder = "input", options = NONE } = widget ?? {};
+  const presence = usePresence(name, folder, options);
+  const image = imageFromName(name, folder);
+  if (presence === "missing" || broken === name)
+    return (
+      <MissingPicture name={name} path={path} widget={widget?.name ?? "image"} folder={folder} options={options} />
+    );
+  if (presence === "unknown") return null;
   return (
     <>
       <button
@@ -141,10 +149,12 @@ function Loaded({ name, tab, path, shape }: { name: string; tab: string; path: s
         className="icon over"
         title="Paint a mask"
         aria-label="Paint a mask"
-        onClick={() => useUi.setState({ mask: { node: path, widget, image } })}
+        onClick={() => useUi.setState({ mask: { node: path, widget: widget?.name ?? "image", image } })}
       >
         <Paintbrush size={14} />
       </button>
     </>
   );
 }
+
+const NONE: readonly never[] = [];

@@ -20,6 +20,8 @@ export interface WidgetSchema {
   /** A seed: a second value says what happens to it after each run. */
   readonly control: boolean;
   readonly upload: boolean;
+  /** The folder of the pictures to choose from, where it is not the one for inputs. */
+  readonly folder?: string;
   readonly options: readonly Json[];
   readonly display?: string;
   readonly on?: string;
@@ -149,6 +151,7 @@ function readInput(name: string, spec: readonly Json[], optional: boolean): Sock
     dynamicPrompts: opts.dynamicPrompts === true,
     control: kind === "int" && (opts.control_after_generate ? true : isSeedName(name, opts)),
     upload: kind === "choice" && opts.image_upload === true,
+    folder: asText(opts.image_folder) || undefined,
     display: asText(opts.display) || undefined,
     on: asText(opts.label_on) || undefined,
     off: asText(opts.label_off) || undefined,

@@ -9,6 +9,7 @@ import { substitutes } from "../model/substitute";
 import { activeTab, docOf, edit, isDirty, markSaved, newId, openTab, type Tab, useDocs } from "./docs";
 import { fitView, goToNode, placeAt, pointerAt } from "./focus";
 import { useLibrary } from "./library";
+import { uploadPicture } from "./pictures";
 import { report, select, toast, useUi } from "./ui";
 
 const using = () => ({ catalogue: useLibrary.getState().catalogue, newId });
@@ -99,7 +100,7 @@ export async function loadAsImage(
   at = pointerAt(),
   name = file instanceof File ? file.name : "pasted.png",
 ): Promise<void> {
-  const image = await rest.uploadImage(file, name);
+  const image = await uploadPicture(file, name);
   const place = placeAt(at);
   edit("add image", (doc, graph) => {
     const [added, id] = addNode(doc, graph, "LoadImage", place);

@@ -1,12 +1,13 @@
 import { ChevronDown, TriangleAlert, Upload } from "lucide-react";
 import { Popover } from "radix-ui";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { imageName, listModelPictures, uploadImage } from "../api/rest";
+import { imageFromName, imageName, imageUrl, listModelPictures } from "../api/rest";
 import type { Json } from "../model/json";
 import { filterTexts, nearest } from "../model/search";
 import type { WidgetShape } from "../model/shape";
 import { isGone } from "../model/warnings";
 import { chooseFile } from "../store/files";
+import { readFolder, uploadPicture, usePictureNames, usePresence } from "../store/pictures";
 import { report } from "../store/ui";
 
 interface Props {
@@ -20,12 +21,63 @@ const SHOWN = 200;
 
 /** A choice among what the server offers: searchable, and plain about a value that is not on offer. */
 export function ChoiceField({ widget, label, value, onChange }: Props) {
+  return widget.upload ? (
+    <PictureChoice widget={widget} label={label} value={value} onChange={onChange} />
+  ) : (
+    <Choice widget={widget} label={label} value={value} onChange={onChange} missing={isGone(widget, value)} />
+  );
+}
+
+/** A picture of a folder of the server, or one to upload to it. */
+function PictureChoice({ widget, label, value, onChange }: Props) {
+  const { folder = "input" } = widget;
+  const presence = usePresence(String(value ?? ""), folder, widget.options);
+  const names = usePictureNames(folder, widget.options);
+  return (
+    <Choice
+      widget={{ ...widget, options: names }}
+      label={label}
+      value={value}
+      onChange={onChange}
+      missing={presence === "missing"}
+      onOpen={() => void readFolder({ type: folder, subfolder: "", filename: "" })}
+    >
+      <button
+        type="button"
+        className="icon"
+        title="Upload a picture"
+        aria-label="Upload a picture"
+        onClick={() => choosePicture(folder, onChange)}
+      >
+        <Upload size={14} />
+      </button>
+    </Choice>
+  );
+}
+
+/** Lets a person choose a picture of this machine, and gives the name that it got on the server. */
+export function choosePicture(folder: string, then: (name: string) => void): void {
+  chooseFile("image/*", (file) =>
+    uploadPicture(file, file.name, folder).then((image) => then(imageName(image, folder)), report),
+  );
+}
+
+interface ChoiceProps extends Props {
+  readonly missing: boolean;
+  readonly onOpen?: () => void;
+  readonly children?: React.ReactNode;
+}
+
+function Choice({ widget, label, value, onChange, missing, onOpen, children }: ChoiceProps) {
   const [open, setOpen] = useState(false);
-  const missing = isGone(widget, value);
   const shown = String(value ?? "");
+  const change = (next: boolean) => {
+    setOpen(next);
+    if (next) onOpen?.();
+  };
   return (
     <div className={missing ? "field choice missing" : "field choice"}>
-      <Popover.Root open={open} onOpenChange={setOpen}>
+      <Popover.Root open={open} onOpenChange={change}>
         <Popover.Trigger asChild>
           <button type="button" className="choice-button" title={missing ? `${shown} is not on this server` : shown}>
             <span className="label">{label}</span>
@@ -41,6 +93,7 @@ export function ChoiceField({ widget, label, value, onChange }: Props) {
             <Options
               widget={widget}
               value={value}
+              missing={missing}
               onPick={(next) => {
                 setOpen(false);
                 onChange(next);
@@ -49,27 +102,9 @@ export function ChoiceField({ widget, label, value, onChange }: Props) {
           </Popover.Content>
         </Popover.Portal>
       </Popover.Root>
-      {widget.upload && (
-        <button
-          type="button"
-          className="icon"
-          title="Upload a picture"
-          aria-label="Upload a picture"
-          onClick={() => chooseFile("image/*", (file) => void send(file, onChange))}
-        >
-          <Upload size={14} />
-        </button>
-      )}
+      {children}
     </div>
   );
-}
-
-async function send(file: File, onChange: (value: Json) => void): Promise<void> {
-  try {
-    onChange(imageName(await uploadImage(file, file.name)));
-  } catch (error) {
-    report(error);
-  }
 }
 
 /** The end of a path tells files apart better than its beginning. */
@@ -90,7 +125,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
 const nothing: ReadonlyMap<string, string> = new Map();
 
 /** The pictures of the models to choose from. Without any the names say enough, so a failure says nothing. */
-function usePictures(widget: WidgetShape): ReadonlyMap<string, string> {
+function useModelPictures(widget: WidgetShape): ReadonlyMap<string, string> {
   const folder = FOLDERS[widget.name.replace(/^.*:/, "")];
   const [pictures, setPictures] = useState(nothing);
   useEffect(() => {
@@ -99,13 +134,23 @@ function usePictures(widget: WidgetShape): ReadonlyMap<string, string> {
   return pictures;
 }
 
-function Options({ widget, value, onPick }: { widget: WidgetShape; value: Json; onPick: (value: Json) => void }) {
+interface OptionsProps {
+  readonly widget: WidgetShape;
+  readonly value: Json;
+  readonly missing: boolean;
+  readonly onPick: (value: Json) => void;
+}
+
+function Thumb({ src }: { src: string | undefined }) {
+  return src === undefined ? null : <img src={src} alt="" loading="lazy" />;
+}
+
+function Options({ widget, value, missing, onPick }: OptionsProps) {
   const [text, setText] = useState("");
   const [at, setAt] = useState(Math.max(0, widget.options.indexOf(value)));
   const list = useRef<HTMLDivElement>(null);
   const found = useMemo(() => filterTexts(widget.options, text, String), [widget.options, text]);
-  const pictures = usePictures(widget);
-  const missing = isGone(widget, value);
+  const pictures = useModelPictures(widget);
   const near = missing ? nearest(String(value), widget.options.map(String)) : [];
   useEffect(() => {
     void list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
@@ -154,7 +199,13 @@ function Options({ widget, value, onPick }: { widget: WidgetShape; value: Json; 
             onClick={() => onPick(option)}
             onPointerMove={() => setAt(i)}
           >
-            {pictures.has(String(option)) && <img src={pictures.get(String(option))} alt="" loading="lazy" />}
+            <Thumb
+              src={
+                widget.upload
+                  ? imageUrl(imageFromName(String(option), widget.folder), "webp")
+                  : pictures.get(String(option))
+              }
+            />
             {String(option)}
           </button>
         ))}

@@ -1,0 +1,72 @@
+import { useEffect } from "react";
+import { create } from "zustand";
+import { type ImageRef, imageFromName, listFiles, uploadImage } from "../api/rest";
+import { report } from "./ui";
+
+/* Which pictures the server has to load, so that nothing is asked for that is not there. */
+
+interface Pictures {
+  /** The names of the files by folder ("input", "output/boats"), as far as they were asked for. */
+  readonly names: Readonly<Record<string, readonly string[]>>;
+  /** Files that were looked for and were not there. */
+  readonly missing: ReadonlySet<string>;
+}
+
+export const usePictures = create<Pictures>(() => ({ names: {}, missing: new Set() }));
+
+const folderOf = ({ type, subfolder }: ImageRef) => (subfolder ? `${type}/${subfolder}` : type);
+const has = ({ names }: Pictures, image: ImageRef) => names[folderOf(image)]?.includes(image.filename) ?? false;
+
+const asking = new Map<string, Promise<void>>();
+
+/** Reads the list of a picture's folder anew; at most one such question is on its way. */
+export function readFolder(image: ImageRef): Promise<void> {
+  const folder = folderOf(image);
+  const known = asking.get(folder);
+  if (known) return known;
+  const answer = listFiles(image.type, image.subfolder)
+    .then((list) => usePictures.setState(({ names }) => ({ names: { ...names, [folder]: list } })))
+    .catch(report)
+    .finally(() => asking.delete(folder));
+  asking.set(folder, answer);
+  return answer;
+}
+
+/** Sends a picture to a folder of the server. */
+export async function uploadPicture(file: Blob, name: string, folder = "input"): Promise<ImageRef> {
+  const image = await uploadImage(file, name, folder);
+  const at = folderOf(image);
+  usePictures.setState(({ names }) => ({
+    names: { ...names, [at]: [image.filename, ...(names[at] ?? []).filter((one) => one !== image.filename)] },
+  }));
+  return image;
+}
+
+export type Presence = "there" | "missing" | "unknown";
+
+/** Whether the picture that a widget names is on the server; looks again for a name that is new. */
+export function usePresence(name: string, folder: string, options: readonly unknown[]): Presence {
+  const image = imageFromName(name, folder);
+  const key = `${folderOf(image)}/${image.filename}`;
+  const { type, subfolder, filename } = image;
+  const known = usePictures((state) => has(state, image)) || options.includes(name);
+  const missing = usePictures((state) => state.missing.has(key));
+  useEffect(() => {
+    if (known || missing || !filename) return;
+    const wanted = { type, subfolder, filename };
+    void readFolder(wanted).then(() => {
+      if (has(usePictures.getState(), wanted)) return;
+      usePictures.setState((state) => ({ missing: new Set([...state.missing, key]) }));
+    });
+  }, [known, missing, key, type, subfolder, filename]);
+  return known ? "there" : missing ? "missing" : "unknown";
+}
+
+const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$/i;
+
+/** The pictures to choose from in a folder: what the nodes list, and what came since. */
+export function usePictureNames(folder: string, options: readonly unknown[]): readonly string[] {
+  const names = usePictures((state) => state.names[folder]);
+  const since = (names ?? []).filter((name) => PICTURE.test(name) && !options.includes(name));
+  return [...since, ...options.map(String)];
+}
