@@ -1,5 +1,6 @@
 import { AlertTriangle, Zap } from "lucide-react";
 import { useLayoutEffect, useRef } from "react";
+import { duration } from "../model/duration";
 import { activeTab } from "../store/docs";
 import { type NodeRun, placeInQueue, useExec } from "../store/exec";
 
@@ -56,11 +57,4 @@ export function SpokenProgress({ run, label }: { run: NodeRun; label: string }) 
     here.current?.closest(".react-flow__node")?.setAttribute("aria-label", percent ? `${label} ${percent}` : label);
   }, [percent, label]);
   return <i ref={here} hidden />;
-}
-
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.max(1, Math.round(ms))} ms`;
-  return ms < 60_000
-    ? `${(ms / 1000).toFixed(1)} s`
-    : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }

@@ -34,6 +34,12 @@ export interface PromptNode {
 
 export type Prompt = { readonly [id: string]: PromptNode };
 
+/** The class of each node of a prompt. */
+export type Types = { readonly [id: string]: string };
+
+export const typesIn = (prompt: Prompt): Types =>
+  Object.fromEntries(Object.entries(prompt).map(([id, { class_type }]) => [id, class_type]));
+
 export interface PromptOptions {
   readonly catalogue: Catalogue;
   /** Picks among `{a|b}` in prompts; in [0, 1). */

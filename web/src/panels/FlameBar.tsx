@@ -1,5 +1,5 @@
 import { Zap } from "lucide-react";
-import { duration } from "../canvas/Chip";
+import { duration } from "../model/duration";
 import type { Prompt } from "../model/prompt";
 import type { Flame } from "../model/trace";
 import { socketColour } from "../model/types";

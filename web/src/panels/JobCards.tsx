@@ -1,7 +1,8 @@
 import { GripVertical, RotateCcw, Square, Trash2, TriangleAlert } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { getJobEvents, type HistoryEntry, type ImageRef, type QueueItem } from "../api/rest";
-import { duration } from "../canvas/Chip";
+import { duration } from "../model/duration";
+import { leftOf } from "../model/progress";
 import { endingOf, jobName, toldProgress } from "../model/queue";
 import { progressOfJob, runOf, useExec, watchPreview } from "../store/exec";
 import { goToNode } from "../store/focus";
@@ -17,7 +18,7 @@ export function RunningJob({ item }: { item: QueueItem }) {
   const theirs = useToldProgress(item, job === undefined);
   const progress = mine ?? theirs.progress;
   const elapsed = useElapsed(job?.startedAt ?? theirs.since);
-  const left = progress > 0.05 && elapsed > 0 ? (elapsed / progress) * (1 - progress) : undefined;
+  const left = useExec((state) => job && leftOf(job.weights, runOf(state, job.tab).nodes, performance.now()));
   const name = job?.title ?? jobName(item.prompt, item.extra);
   return (
     <article className="job running" aria-label={`${name}, running`}>

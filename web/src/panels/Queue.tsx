@@ -1,7 +1,7 @@
 import { Pause, Play } from "lucide-react";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { getHistory, getQueue, type HistoryEntry, type Queue as QueueState } from "../api/rest";
-import { duration } from "../canvas/Chip";
+import { duration } from "../model/duration";
 import { endingOf, usualMs } from "../model/queue";
 import { useExec } from "../store/exec";
 import { moveInQueue, removeFromQueue, setPaused } from "../store/queue";

@@ -1,6 +1,8 @@
 import { create } from "zustand";
 import type { ImageRef } from "../api/rest";
 import type { Integer } from "../model/integer";
+import { doneBy, type Weights } from "../model/progress";
+import type { Types } from "../model/prompt";
 import type { Flame } from "../model/trace";
 import { waitingIn } from "../model/waiting";
 
@@ -33,6 +35,9 @@ export interface Job {
   readonly tab: string;
   readonly title: string;
   readonly nodes: readonly string[];
+  /** The class of each node. */
+  readonly types: Types;
+  readonly weights: Weights;
   readonly state: "queued" | "running" | "done" | "failed" | "cancelled";
   readonly queuedAt: number;
   readonly startedAt?: number;
@@ -97,18 +102,10 @@ export function changeJob(id: string, change: (job: Job) => Job): void {
 /** Overall progress of the running job in 0..1. */
 export const progressOf = (state: Exec) => (state.current ? progressOfJob(state, state.current) : undefined);
 
-/** Progress of a job that this window sent, while it runs: nodes done, and the part of the node at work. */
+/** Progress of a job that this window sent, while it runs. */
 export function progressOfJob(state: Exec, id: string): number | undefined {
   const job = state.jobs[id];
-  if (job?.state !== "running" || !job.nodes.length) return undefined;
-  const nodes = runOf(state, job.tab).nodes;
-  let done = 0;
-  for (const id of job.nodes) {
-    const run = nodes[id];
-    if (run?.state === "done" || run?.state === "cached") done += 1;
-    if (run?.state === "running" && run.max) done += (run.value ?? 0) / run.max;
-  }
-  return Math.min(1, done / job.nodes.length);
+  return job?.state === "running" && job.nodes.length ? doneBy(job.weights, runOf(state, job.tab).nodes) : undefined;
 }
 
 /** At which place in the queue the node waits, where nothing of its tab is running. */

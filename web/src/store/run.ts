@@ -4,8 +4,10 @@ import { saveEditorFile } from "../model/editorFile";
 import { afterRun } from "../model/edits";
 import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
 import { faultSentence, inPlace } from "../model/problems";
-import { knownPart, type Prompt, toPrompt, unfilled } from "../model/prompt";
+import { knownPart, type Prompt, toPrompt, typesIn, unfilled } from "../model/prompt";
 import { flameOf, type Timed } from "../model/trace";
+
+import { learn, weigh } from "./costs";
 import { activeTab, amend, docOf, endGesture, newId, type Tab, useDocs } from "./docs";
 import {
   changeJob,
@@ -82,7 +84,7 @@ async function runOnce(
   try {
     const workflow = saveEditorFile(doc, catalogue);
     const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), title: tab.name, ...options });
-    begin(tab, accepted.prompt_id, Object.keys(prompt), skipped);
+    begin(tab, accepted.prompt_id, prompt, skipped);
     const seeds = seedsOf(prompt).map(({ path, widget, value }) => [`${path} ${widget}`, value]);
     changeRun(tab.id, (run) => ({ ...run, seeds: { ...run.seeds, ...Object.fromEntries(seeds) } }));
     showProblems(tab, accepted.node_errors);
@@ -140,11 +142,13 @@ function showProblems(tab: Tab, problems: rest.Accepted["node_errors"]): void {
   toast(faultSentence(fault) + others, "error", { label: "Show", run: () => goToNode(first[0]) });
 }
 
-function begin(tab: Tab, id: string, nodes: readonly string[], skipped: readonly string[]): void {
-  const job: Job = { id, tab: tab.id, title: tab.name, nodes, state: "queued", queuedAt: Date.now() };
+function begin(tab: Tab, id: string, prompt: Prompt, skipped: readonly string[]): void {
+  const types = typesIn(prompt);
+  const mine = { tab: tab.id, title: tab.name, nodes: Object.keys(prompt), types, weights: weigh(types) };
+  const job: Job = { id, ...mine, state: "queued", queuedAt: Date.now() };
   // The server may have begun, or even ended, before its answer to us came.
   useExec.setState((state) => ({
-    jobs: { ...state.jobs, [id]: { ...job, ...state.jobs[id], tab: tab.id, nodes, title: tab.name } },
+    jobs: { ...state.jobs, [id]: { ...job, ...state.jobs[id], ...mine } },
   }));
   for (const path of skipped)
     setNode(tab.id, path, { state: "skipped", message: "Left out: it needs a node that is missing here." });
@@ -206,7 +210,7 @@ const HANDLERS: Readonly<Record<string, (job: Job, data: JsonObject) => void>> =
   execution_start: (job) => {
     dropPreviews(job.tab);
     changeRun(job.tab, (run) => freshRun(run, job));
-    changeJob(job.id, (one) => ({ ...one, state: "running", startedAt: Date.now() }));
+    changeJob(job.id, (one) => ({ ...one, state: "running", startedAt: Date.now(), weights: weigh(one.types) }));
     useExec.setState({ current: job.id });
   },
   execution_cached: (job, data) => {
@@ -295,7 +299,9 @@ function finish(job: Job, state: Job["state"]): void {
   const known = useExec.getState().jobs[job.id];
   if (!known || known.endedAt) return;
   if (state === "done") closeRunning(job.tab);
-  const flame = flameOf(timesOf(job));
+  const times = timesOf(job);
+  const flame = flameOf(times);
+  learn(times.flatMap(({ path, ms }) => (ms === undefined ? [] : [[job.types[path] ?? "", ms]])));
   changeRun(job.tab, (run) => ({
     ...run,
     nodes: Object.fromEntries(
@@ -340,7 +346,7 @@ export async function adopt(): Promise<void> {
         const tab = useDocs.getState().tabs.find((one) => docOf(one).id === workflow);
         if (item.extra.client_id !== mine || !tab || useExec.getState().jobs[item.id]) continue;
         if (state === "running") useExec.setState({ current: item.id });
-        begin(tab, item.id, Object.keys(item.prompt), []);
+        begin(tab, item.id, item.prompt, []);
         if (state === "running") changeJob(item.id, (job) => ({ ...job, state, startedAt: Date.now() }));
       }
     }
@@ -390,7 +396,7 @@ export async function resubmit({ prompt, extra }: Pick<rest.QueueItem, "prompt" 
   try {
     const title = asText(extra.title) || undefined;
     const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), title });
-    if (tab) begin(tab, accepted.prompt_id, Object.keys(prompt), []);
+    if (tab) begin(tab, accepted.prompt_id, prompt, []);
     else pending.delete(accepted.prompt_id);
   } catch (error) {
     report(error);
