@@ -132,6 +132,7 @@ def _run(arguments: Arguments) -> int:
     for check in checks:
         if not check.sound:
             return _tell_invalid(check, opened, arguments)
+    _hint(opened)
     cancelled = _cancellation()
     titles = {placed.id: placed.title or placed.type for placed in opened.graph}
     report = headless.Report(titles, quiet=arguments.json and not sys.stderr.isatty())
@@ -209,6 +210,11 @@ def _tell_invalid(check: Validation, opened: Opened, arguments: Arguments) -> in
     return INVALID
 
 
+def _hint(opened: Opened) -> None:
+    for sentence in opened.hints:
+        print(sentence, file=sys.stderr)
+
+
 def _cancellation() -> Callable[[], bool]:
     """Whether Ctrl-C was pressed. The first lets the step that runs end; the second ends the process."""
     pressed: list[int] = []
@@ -274,6 +280,7 @@ def _check(arguments: Arguments) -> int:
     if arguments.json:
         print(json.dumps({"state": "valid", "problems": [], "outputs": list(check.good_outputs)}, indent=2))
     else:
+        _hint(opened)
         outputs = ", ".join(opened.graph[each].name for each in check.good_outputs)
         print(f"{arguments.file}: {_nodes(len(opened.graph))}, no problem. Makes: {outputs}.")
     return DONE

@@ -102,8 +102,9 @@ def format_files(files: list[Path], registry: Registry, *, check: bool, show: bo
         if show:
             sys.stdout.write(text)
             continue
-        if opened.source not in ("api", "editor"):
-            raise FormatError(f"{file} is no JSON; see what it holds with --print.")
+        if not opened.alone:
+            what = "holds more than a workflow" if opened.source in ("api", "editor") else "is no JSON"
+            raise FormatError(f"{file} {what}; see the workflow with --print.")
         if file.read_bytes() != text.encode():
             wrong += 1
             print(file)  # noqa: T201 -- a command talks to its user

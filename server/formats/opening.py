@@ -13,7 +13,8 @@ from nodes.registry import Registry
 from server.formats.a1111 import from_infotext
 from server.formats.document import is_document
 from server.formats.editor import to_prompt
-from server.formats.errors import FormatError
+from server.formats.envelope import REQUEST_KEYS, opened_envelope
+from server.formats.errors import FormatError, printable
 from server.formats.infotext import is_infotext, read_infotext
 from server.formats.picture import picture_kind, read_texts
 from server.formats.prompt import Prompt, clean_prompt, is_prompt
@@ -24,16 +25,27 @@ from server.formats.shapes import Shapes
 
 Source = Literal["api", "editor", "picture", "infotext", "python"]
 
+_SHOWN_NAMES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A workflow as it runs, the editor's file if that was there, where it was found, and what is to know about it."""
+    """A workflow as it runs, the editor's file if that was there, where it was found, and what is to know about it.
+
+    `beside` are keys of the file that are no part of the workflow.
+    """
 
     prompt: Prompt
     document: dict[str, Any] | None
     report: Report
     source: Source
     parameters: str | None = None
+    beside: tuple[str, ...] = ()
+
+    @property
+    def alone(self) -> bool:
+        """Whether the file is this workflow's JSON and nothing else, so that it can be written anew."""
+        return not self.beside and (self.source == "editor" or (self.source == "api" and self.document is None))
 
 
 def open_workflow(
@@ -84,22 +96,22 @@ class _Opener:
         )
 
     def of_json(self, value: object) -> Opened:
-        if is_document(value):
-            document = cast("dict[str, Any]", value)
-            prompt = to_prompt(document, self.shapes, choices=self.choices, now=self.now)
-            return Opened(prompt, document, self._report(prompt, document), "editor")
-        if is_prompt(value):
-            return self._of_prompt(clean_prompt(value), "api")
-        found = _inner(value)
-        if found is not None:
-            return self.of_json(found)
-        raise FormatError(
-            "The JSON is no workflow: an editor's file has a list of nodes, and an API prompt has nodes that each say "
-            "their class_type."
-        )
+        held = opened_envelope(value)
+        if held.prompt is None and held.document is None:
+            raise FormatError(
+                "The JSON is no workflow: an editor's file has a list of nodes, and an API prompt has nodes that each "
+                "say their class_type."
+            )
+        if held.prompt is not None:
+            opened = self._of_prompt(clean_prompt(held.prompt), "api", held.document)
+        else:
+            assert held.document is not None
+            prompt = to_prompt(held.document, self.shapes, choices=self.choices, now=self.now)
+            opened = Opened(prompt, held.document, self._report(prompt, held.document), "editor")
+        return replace(opened, beside=held.beside, report=_with_note(opened.report, held.beside))
 
-    def _of_prompt(self, prompt: Prompt, source: Source) -> Opened:
-        return Opened(prompt, None, self._report(prompt, None), source)
+    def _of_prompt(self, prompt: Prompt, source: Source, document: dict[str, Any] | None = None) -> Opened:
+        return Opened(prompt, document, self._report(prompt, document), source)
 
     def _of_parameters(self, text: str, source: Source) -> Opened:
         made = from_infotext(read_infotext(text), self.folders)
@@ -148,13 +160,11 @@ def _json(text: str) -> object:
         return None
 
 
-def _inner(value: object) -> object | None:
-    """What a request's body or another wrapper holds."""
-    if not isinstance(value, dict):
-        return None
-    body = cast("dict[str, object]", value)
-    for key in ("workflow", "prompt", "output"):
-        inner = body.get(key)
-        if is_document(inner) or is_prompt(inner):
-            return inner
-    return None
+def _with_note(report: Report, beside: tuple[str, ...]) -> Report:
+    """The report, with a note on what the file holds that is neither a node nor a request's own."""
+    names = [printable(name, 60) for name in beside if name not in REQUEST_KEYS]
+    if not names:
+        return report
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    note = f"Left out, as they are no nodes: {', '.join(names[:_SHOWN_NAMES])}{more}."
+    return replace(report, notes=(*report.notes, note))
