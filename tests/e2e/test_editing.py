@@ -312,6 +312,23 @@ def test_the_theme_follows_the_system(editor: Page) -> None:
     expect(page).to_have_attribute("data-theme", "dark")
 
 
+def test_of_many_tabs_the_one_in_view_can_be_seen(editor: Page) -> None:
+    tabs = editor.get_by_role("navigation", name="Open workflows")
+    note = {"id": 1, "type": "Note", "pos": [0, 0], "size": [200, 100], "widgets_values": ["?"]}
+    for i in range(14):
+        open_text(editor, f"a rather long name of a workflow {i}.json", json.dumps({"nodes": [note], "links": []}))
+        expect(tabs.locator(".tab")).to_have_count(i + 1)
+    last = tabs.locator(".tab.active")
+    expect(last).to_be_in_viewport(ratio=0.98)
+    first = tabs.locator(".tab").first
+    expect(first).not_to_be_in_viewport()
+    tabs.hover()
+    editor.mouse.wheel(0, -4000)
+    expect(first).to_be_in_viewport(ratio=0.98)
+    first.click(button="middle")
+    expect(tabs.locator(".tab")).to_have_count(13)
+
+
 def test_templates_show_what_they_make(editor: Page) -> None:
     editor.get_by_role("button", name="Templates", exact=True).click()
     panel = editor.get_by_role("complementary", name="Templates")

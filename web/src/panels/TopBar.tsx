@@ -17,7 +17,11 @@ export function TopBar() {
   return (
     <header className="topbar">
       <MainMenu />
-      <nav className="tabs" aria-label="Open workflows">
+      <nav
+        className="tabs"
+        aria-label="Open workflows"
+        onWheel={(event) => event.currentTarget.scrollBy({ left: event.deltaX || event.deltaY })}
+      >
         {tabs.map((tab) => (
           <TabButton key={tab.id} tab={tab} active={tab.id === active} />
         ))}
@@ -79,8 +83,17 @@ function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
   const running = useExec((state) =>
     Object.values(state.jobs).some((job) => job.tab === tab.id && job.state === "running"),
   );
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (active) place.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [active]);
   return (
-    <div className={active ? "tab active" : "tab"}>
+    <div
+      ref={place}
+      className={active ? "tab active" : "tab"}
+      title={tab.name}
+      onAuxClick={(event) => event.button === 1 && close(tab, dirty)}
+    >
       {renaming ? (
         <TitleField
           value={tab.name}
@@ -102,7 +115,7 @@ function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
           onDoubleClick={() => setRenaming(true)}
         >
           {running && <i className="pulse" />}
-          {tab.name}
+          <span>{tab.name}</span>
           {dirty && <i className="dirty" title="Not saved on the server" />}
         </button>
       )}
