@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from nodes.brought import brought_when
 from nodes.define import MISSING, Input, NodeDef
 from nodes.folders import Folders
 from nodes.widgets import Choice, Files, Range, Seed, Text, Toggle
@@ -23,6 +24,8 @@ def node_info(definition: NodeDef, folders: Folders) -> Info:
     groups: dict[str, dict[str, Any]] = {"required": {}}
     for each in definition.inputs:
         for name, spec in _entries(each, folders):
+            if when := brought_when(definition.id, name):
+                spec[1:] = [{**(spec[1] if len(spec) > 1 else {}), "when": dict(when)}]
             groups.setdefault("optional" if each.optional else "required", {})[name] = spec
     if definition.hidden:
         groups["hidden"] = dict(definition.hidden)

@@ -162,8 +162,19 @@ def _sheet(raw: Mapping[str, Any], where: str) -> Sheet:
         wires,
         _ports(raw, "inputs", where) if inside else (),
         _ports(raw, "outputs", where) if inside else (),
-        {w.target_slot: w for w in wires.values() if w.target == INSIDE_OUTPUT} if inside else {},
+        _returned(raw, wires) if inside else {},
     )
+
+
+def _returned(raw: Mapping[str, Any], wires: Mapping[str, Wire]) -> dict[int, Wire]:
+    """For each output of a subgraph the wire that it names first; else the last that is there."""
+    found = {w.target_slot: w for w in wires.values() if w.target == INSIDE_OUTPUT}
+    for slot, output in enumerate(sequence(raw.get("outputs"), "outputs")):
+        named = sequence(optional_mapping(output).get("linkIds"), "linkIds")
+        wire = wires.get(str(named[0])) if named else None
+        if wire is not None and (wire.target, wire.target_slot) == (INSIDE_OUTPUT, slot):
+            found[slot] = wire
+    return found
 
 
 def _ports(raw: Mapping[str, Any], key: str, where: str) -> tuple[Port, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from server.formats.brought import brought_by, is_brought
+from nodes.brought import brought_by, is_brought
 from server.formats.document import Item
 from server.formats.legacy import current_input, current_value, rows_of
 from server.formats.shapes import InputShape, NodeShape

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from nodes.brought import is_brought
 from nodes.define import MISSING
-from server.formats.brought import is_brought
 from server.formats.prompt import Prompt, is_link
 from server.formats.shapes import InputShape, NodeShape, Shapes, compatible
 from server.formats.texts import escaped

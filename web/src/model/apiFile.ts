@@ -2,8 +2,9 @@ import { arrange, arrangeInput } from "./arrange";
 import { type Doc, emptyDoc, type GraphNode, type Link, type Slot } from "./document";
 import { moveNodes, newNode, surroundings } from "./edits";
 import { asText, isList, isObject, type Json, type JsonObject } from "./json";
-import type { Catalogue } from "./schema";
-import { schemaShape } from "./shape";
+import { currentClass, currentInput } from "./legacy";
+import type { Catalogue, WidgetSchema } from "./schema";
+import { isEditorOnly, schemaShape } from "./schemaShape";
 
 export function isApiFile(value: unknown): value is JsonObject {
   if (!isObject(value)) return false;
@@ -15,7 +16,8 @@ export function isApiFile(value: unknown): value is JsonObject {
 export function openApiFile(file: JsonObject, catalogue: Catalogue, newId: () => string): Doc {
   const numbers = renumber(Object.keys(file));
   const entries = Object.entries(file).filter((entry): entry is [string, JsonObject] => isObject(entry[1]));
-  const nodes = entries.map(([id, raw]) => readNode(numbers.get(id) as string, raw, catalogue));
+  const used = usedSlots(entries);
+  const nodes = entries.map(([id, raw]) => readNode(numbers.get(id) as string, raw, catalogue, used.get(id) ?? 1));
   const links = entries
     .flatMap(([id, raw]) => readLinks(id, raw, file, numbers, catalogue))
     .map((link, i) => ({ ...link, id: i + 1 }));
@@ -38,35 +40,69 @@ export function tidy(doc: Doc, catalogue: Catalogue): Doc {
   return moveNodes(doc, "root", arrange(arrangeInput(around, new Set(doc.root.nodes.keys()))));
 }
 
+/** How many outputs each node must have for the links that there are. */
+function usedSlots(entries: readonly (readonly [string, JsonObject])[]): ReadonlyMap<string, number> {
+  const used = new Map<string, number>();
+  for (const [, { inputs }] of entries)
+    for (const value of isObject(inputs) ? Object.values(inputs) : [])
+      if (isLink(value)) used.set(value[0], Math.max(used.get(value[0]) ?? 1, Math.min(value[1], 999) + 1));
+  return used;
+}
+
 /** Numbers stay what they are; other ids ("57:28") get numbers of their own. */
 function renumber(ids: readonly string[]): ReadonlyMap<string, string> {
   let free = Math.max(0, ...ids.filter((id) => /^\d+$/.test(id)).map(Number));
   return new Map(ids.map((id) => [id, /^\d+$/.test(id) ? String(Number(id)) : String(++free)]));
 }
 
-function readNode(id: string, raw: JsonObject, catalogue: Catalogue): GraphNode {
-  const type = asText(raw.class_type).trim();
+function readNode(id: string, raw: JsonObject, catalogue: Catalogue, outputs: number): GraphNode {
+  const type = currentClass(asText(raw.class_type));
   const inputs = isObject(raw.inputs) ? raw.inputs : {};
   const meta = isObject(raw._meta) ? raw._meta : {};
   const schema = catalogue.get(type);
-  const values = Object.entries(inputs).filter(([, value]) => !isLink(value));
-  const node = {
-    ...newNode(type, id, { x: 0, y: 0 }),
-    values: Object.fromEntries(values.map(([name, value]) => [name, unwrap(value)])),
-  };
+  const values = Object.entries(inputs).flatMap(([name, value]) =>
+    isLink(value) ? [] : [[currentInput(type, name, schema), unwrap(value)] as const],
+  );
+  const node = { ...newNode(type, id, { x: 0, y: 0 }), values: schema ? Object.fromEntries(values) : {} };
   const title = asText(meta.title);
   const known = schema ? schemaShape(schema).inputs.map((one) => one.name) : [];
-  const slots = Object.entries(inputs)
-    .filter(([name, value]) => isLink(value) && !known.includes(name))
-    .map(([name]): Slot => ({ name, type: "*", rest: {} }));
+  const extra = Object.entries(inputs)
+    .map(([name, value]) => ({ name: currentInput(type, name, schema), value }))
+    .filter(({ name }) => !known.includes(name) && !isEditorOnly(name));
+  const given = schema?.outputs ?? [];
   return {
     ...node,
     title: title && title !== schema?.title ? title : undefined,
-    inputs: slots,
-    outputs: schema ? [] : [{ name: "output", type: "*", rest: {} }],
+    inputs: extra.length && schema ? [...schema.widgets.map(fieldSlot), ...extra.map(extraSlot)] : extra.map(extraSlot),
+    outputs:
+      schema && outputs <= given.length
+        ? []
+        : Array.from({ length: outputs }, (_, i) => given[i] ?? unnamed(i)).map(outputSlot),
     ...(schema ? {} : { loose: values.map(([, value]) => value) }),
   };
 }
+
+const fieldSlot = ({ name, type }: WidgetSchema): Slot => ({ name, type, widget: name, rest: {} });
+
+/** An input that the class has not, or of a class that is not known: a value keeps its name as a field. */
+function extraSlot({ name, value }: { readonly name: string; readonly value: Json }): Slot {
+  const slot = { name, type: TYPES[typeof value] ?? "*", rest: {} };
+  return isLink(value) ? slot : { ...slot, widget: name };
+}
+
+const unnamed = (place: number) => ({ name: place ? `output ${place}` : "output", type: "*" });
+const outputSlot = ({ name, type }: { readonly name: string; readonly type: string }): Slot => ({
+  name,
+  type,
+  rest: {},
+});
+
+const TYPES: Readonly<Record<string, string>> = {
+  string: "STRING",
+  number: "FLOAT",
+  bigint: "INT",
+  boolean: "BOOLEAN",
+};
 
 function isLink(value: Json): value is readonly [string, number] {
   return isList(value) && value.length === 2 && typeof value[0] === "string" && typeof value[1] === "number";
@@ -89,7 +125,9 @@ function readLinks(
     const from = numbers.get(value[0]);
     const source = file[value[0]];
     if (!from || !isObject(source)) return [];
-    const type = catalogue.get(asText(source.class_type))?.outputs[value[1]]?.type ?? "*";
-    return [{ id: 0, from, slot: value[1], to: numbers.get(id) as string, input, type, rest: {} }];
+    const type = catalogue.get(currentClass(asText(source.class_type)))?.outputs[value[1]]?.type ?? "*";
+    const own = currentClass(asText(raw.class_type));
+    const name = currentInput(own, input, catalogue.get(own));
+    return [{ id: 0, from, slot: value[1], to: numbers.get(id) as string, input: name, type, rest: {} }];
   });
 }

@@ -6,21 +6,20 @@ import {
   type Graph,
   type GraphNode,
   type Link,
-  linkInto,
-  linksOutOf,
   type Mode,
   type NodeId,
   type Pin,
   type Port,
-  runOrder,
   type Slot,
   type Subgraph,
 } from "./document";
-import { asNumber, asText, isList, isObject, type Json, type JsonObject, without } from "./json";
-import { HEADER, layoutNode } from "./layout";
-import { keptDots } from "./reroutes";
-import type { Catalogue, NodeSchema } from "./schema";
-import { isNote, type NodeShape, proxyEntries, REROUTE, type Surroundings, shapeOf } from "./shape";
+import { settleExposed } from "./exposed";
+import { asNumber, asText, isList, isObject, type Json, type JsonObject, largest, without } from "./json";
+import { currentClass, currentInput } from "./legacy";
+import type { Catalogue } from "./schema";
+import { type Surroundings, shapeOf } from "./shape";
+import { isVirtual, REROUTE } from "./virtual";
+import { nameValues } from "./widgetList";
 
 /*
  * The editor format 0.4, and version 1 with its links as objects. Nothing that a file says is dropped: what this
@@ -29,12 +28,6 @@ import { isNote, type NodeShape, proxyEntries, REROUTE, type Surroundings, shape
  */
 
 export class BadFile extends Error {}
-
-const CONTROLS = ["fixed", "increment", "decrement", "randomize"];
-/** Whether a value says what happens to a seed after a run. */
-export function isControl(value: Json | undefined): boolean {
-  return typeof value === "string" && CONTROLS.includes(value);
-}
 
 const NODE_KEYS = [
   "id",
@@ -76,19 +69,17 @@ export function openEditorFile(file: JsonObject, catalogue: Catalogue, newId: ()
   const own = isObject(extra.sfumato) ? extra.sfumato : {};
   const definitions =
     isObject(file.definitions) && isList(file.definitions.subgraphs) ? file.definitions.subgraphs : [];
-  const subgraphs = definitions.filter(isObject).map(readSubgraph);
+  const subgraphs = definitions.filter(isObject).map((one) => readSubgraph(one, catalogue));
   const doc: Doc = {
     id: asText(file.id) || newId(),
-    root: readGraph(file),
+    root: readGraph(file, catalogue),
     subgraphs: new Map(subgraphs.map((one) => [one.id, one])),
     form: readForm(own.form),
     extra: without(extra, ["sfumato"]),
     rest: without(file, [...TOP_KEYS, "reroutes"]),
   };
-  return nameValues(
-    { ...doc, rest: { revision: file.revision ?? 0, config: file.config ?? {}, ...doc.rest } },
-    catalogue,
-  );
+  const whole = { ...doc, rest: { revision: file.revision ?? 0, config: file.config ?? {}, ...doc.rest } };
+  return settleExposed(nameAll(whole, catalogue), catalogue);
 }
 
 /** Version 1 keeps the points of links beside the links; 0.4, which is what is written, in `extra`. */
@@ -112,9 +103,9 @@ function readForm(form: Json | undefined): readonly Pin[] {
   });
 }
 
-function readGraph(file: JsonObject): Graph {
+function readGraph(file: JsonObject, catalogue: Catalogue): Graph {
   const raw = isList(file.nodes) ? file.nodes.filter(isObject) : [];
-  const nodes = new Map(raw.map((one) => [String(one.id), readNode(one)]));
+  const nodes = byId(raw.map((one) => readNode(one, catalogue)));
   const links = new Map<number, Link>();
   for (const entry of isList(file.links) ? file.links : []) {
     const link = readLink(entry, nodes);
@@ -125,33 +116,46 @@ function readGraph(file: JsonObject): Graph {
   const frames = groups.map((group, i) => readFrame(group, i + 1));
   return {
     nodes,
-    links: onePerInput(links),
+    links: onePerInput(links, isList(file.outputs) ? file.outputs : []),
     frames: new Map(frames.map((frame) => [frame.id, frame])),
     lastNode: largest([asNumber(file.last_node_id), asNumber(state.lastNodeId), ...[...nodes.keys()].map(Number)]),
     lastLink: largest([asNumber(file.last_link_id), asNumber(state.lastLinkId), ...links.keys()]),
   };
 }
 
-function largest(numbers: readonly number[]): number {
-  return numbers.reduce((top, one) => (Number.isFinite(one) && one > top ? one : top), 0);
+/** The nodes by their ids; of two with one id, the second gets another. */
+function byId(list: readonly GraphNode[]): ReadonlyMap<NodeId, GraphNode> {
+  let last = largest(list.map((node) => Number(node.id)));
+  const nodes = new Map<NodeId, GraphNode>();
+  for (const node of list) {
+    const id = nodes.has(node.id) ? String(++last) : node.id;
+    nodes.set(id, id === node.id ? node : { ...node, id });
+  }
+  return nodes;
 }
 
-function onePerInput(links: ReadonlyMap<number, Link>): Map<number, Link> {
+/** Of two links into one input the last; into one output of a subgraph, the one that the output names first. */
+function onePerInput(links: ReadonlyMap<number, Link>, outputs: readonly Json[]): Map<number, Link> {
   const last = new Map<string, Link>();
-  for (const link of links.values()) if (link.to !== GRAPH_OUTPUT) last.set(`${link.to} ${link.input}`, link);
-  return new Map(
-    [...links].filter(([, link]) => link.to === GRAPH_OUTPUT || last.get(`${link.to} ${link.input}`) === link),
-  );
+  for (const link of links.values()) last.set(`${link.to} ${link.input}`, link);
+  for (const [slot, output] of outputs.entries()) {
+    const [first] = isObject(output) && isList(output.linkIds) ? output.linkIds : [];
+    const link = links.get(asNumber(first, -1));
+    if (link?.to === GRAPH_OUTPUT && link.input === String(slot)) last.set(`${link.to} ${link.input}`, link);
+  }
+  return new Map([...links].filter(([, link]) => last.get(`${link.to} ${link.input}`) === link));
 }
 
-function readNode(raw: JsonObject): GraphNode {
+function readNode(raw: JsonObject, catalogue: Catalogue): GraphNode {
+  const type = currentClass(asText(raw.type));
+  const current = (name: string) => currentInput(type, name, catalogue.get(type));
   const [x, y] = pair(raw.pos);
   const [width, height] = raw.size === undefined ? [undefined, undefined] : pair(raw.size);
   const flags = isObject(raw.flags) ? raw.flags : {};
   const mode = raw.mode === 2 || raw.mode === 4 ? (raw.mode as Mode) : 0;
   return {
     id: String(raw.id),
-    type: asText(raw.type).trim(),
+    type,
     x: x ?? 0,
     y: y ?? 0,
     width,
@@ -163,8 +167,8 @@ function readNode(raw: JsonObject): GraphNode {
     bgcolor: asText(raw.bgcolor) || undefined,
     values: {},
     loose: raw.widgets_values,
-    inputs: readSlots(raw.inputs),
-    outputs: readSlots(raw.outputs),
+    inputs: readSlots(raw.inputs, current),
+    outputs: readOutputs(raw.outputs),
     rest: without(raw, NODE_KEYS),
   };
 }
@@ -176,20 +180,40 @@ function pair(value: Json | undefined): readonly [number | undefined, number | u
   return [undefined, undefined];
 }
 
-function readSlots(value: Json | undefined): readonly Slot[] {
+function readSlots(value: Json | undefined, current = (name: string) => name): readonly Slot[] {
   if (!isList(value)) return [];
   return value.filter(isObject).map((raw) => {
-    const widget = isObject(raw.widget) ? asText(raw.widget.name) : "";
+    const widget = isObject(raw.widget) ? current(asText(raw.widget.name)) : "";
     const slot: Slot = {
-      name: asText(raw.name),
+      name: current(asText(raw.name)),
       type: typeof raw.type === "string" ? raw.type : "*",
-      rest: without(raw, ["name", "type", "label", "widget", "link", "links", "slot_index"]),
+      rest: without(raw, [
+        "name",
+        "type",
+        "label",
+        "link",
+        "links",
+        "slot_index",
+        ...(moreThanName(raw.widget) ? [] : ["widget"]),
+      ]),
     };
     return {
       ...slot,
       ...(typeof raw.label === "string" ? { label: raw.label } : {}),
       ...(widget ? { widget } : {}),
     };
+  });
+}
+
+/** Old files describe the widget there. */
+const moreThanName = (widget: Json | undefined) => isObject(widget) && Object.keys(widget).length > 1;
+
+/** Outputs have no widgets of their own: what a primitive's says of its target's stays as it is. */
+function readOutputs(value: Json | undefined): readonly Slot[] {
+  const raw = isList(value) ? value.filter(isObject) : [];
+  return readSlots(raw).map(({ widget: _, ...slot }, i) => {
+    const widget = raw[i]?.widget;
+    return widget === undefined ? slot : { ...slot, rest: { ...slot.rest, widget } };
   });
 }
 
@@ -245,9 +269,9 @@ function readFolded({ nodes, groups }: JsonObject): NonNullable<Frame["folded"]>
   };
 }
 
-function readSubgraph(raw: JsonObject): Subgraph {
+function readSubgraph(raw: JsonObject, catalogue: Catalogue): Subgraph {
   const outputs = readPorts(raw.outputs);
-  const graph = readGraph(raw);
+  const graph = readGraph(raw, catalogue);
   const named = [...graph.links].map(([id, link]): [number, Link] =>
     link.to === GRAPH_OUTPUT ? [id, { ...link, input: outputs[Number(link.input)]?.id ?? link.input }] : [id, link],
   );
@@ -289,345 +313,16 @@ function readPorts(value: Json | undefined): readonly Port[] {
 }
 
 /** Gives the values their names, now that every definition is known. */
-function nameValues(doc: Doc, catalogue: Catalogue): Doc {
+function nameAll(doc: Doc, catalogue: Catalogue): Doc {
   const named = (graph: Graph): Graph => {
     const around: Surroundings = { catalogue, doc, graph };
-    const nodes = [...graph.nodes].map(([id, node]) => [id, nameNode(node, shapeOf(node, around), catalogue)] as const);
-    return { ...graph, nodes: new Map(nodes) };
+    const nodes = [...graph.nodes.values()].map((node) =>
+      nameValues(node, shapeOf(node, around), catalogue.get(node.type)),
+    );
+    return { ...graph, nodes: new Map(nodes.map((node) => [node.id, node])) };
   };
   const subgraphs = [...doc.subgraphs].map(([id, one]) => [id, { ...one, graph: named(one.graph) }] as const);
   return { ...doc, root: named(doc.root), subgraphs: new Map(subgraphs) };
-}
-
-function nameNode(node: GraphNode, shape: NodeShape, catalogue: Catalogue): GraphNode {
-  const loose = node.loose;
-  if (loose === undefined || loose === null || shape.kind === "unknown") return node;
-  if (isObject(loose)) return { ...node, values: loose, loose: undefined };
-  if (!isList(loose)) return node;
-  const { values, rest } = readValues(node, shape, loose, catalogue.get(node.type));
-  return { ...node, values, loose: rest.length ? rest : undefined };
-}
-
-interface Named {
-  readonly values: Record<string, Json>;
-  readonly rest: readonly Json[];
-}
-
-function readValues(node: GraphNode, shape: NodeShape, list: readonly Json[], schema?: NodeSchema): Named {
-  if (shape.kind === "primitive") return readPrimitive(list);
-  if (shape.kind === "subgraph") return readInstance(node, shape, list);
-  if (schema && isLegacy(schema, list.length)) return readLegacy(schema, list);
-  const values: Record<string, Json> = {};
-  let at = 0;
-  shape.widgets.forEach((widget, i) => {
-    if (i === shape.uploadAfter && isUploadSlot(list[at])) at += 1;
-    if (at >= list.length) return;
-    values[widget.name] = list[at++] ?? null;
-    if (widget.control && CONTROLS.includes(String(list[at]))) values[`${widget.name}:control`] = list[at++] as Json;
-  });
-  if (shape.uploadAfter === shape.widgets.length && isUploadSlot(list[at])) at += 1;
-  return { values, rest: list.slice(at) };
-}
-
-function isUploadSlot(value: Json | undefined): boolean {
-  return value === "image" || value === null || value === "";
-}
-
-function readPrimitive(list: readonly Json[]): Named {
-  const values: Record<string, Json> = {};
-  if (list.length) values.value = list[0] ?? null;
-  const control = CONTROLS.includes(String(list[1]));
-  if (control) values["value:control"] = list[1] ?? null;
-  return { values, rest: list.slice(control ? 2 : 1) };
-}
-
-/** Values of an instance follow its list of exposed widgets; those of inner nodes live in the inner nodes. */
-function readInstance(node: GraphNode, shape: NodeShape, list: readonly Json[]): Named {
-  const names =
-    proxyEntries(node)?.map(([id, name]) => (id === "-1" ? name : undefined)) ?? shape.widgets.map((one) => one.name);
-  const values: Record<string, Json> = {};
-  names.forEach((name, i) => {
-    const value = list[i];
-    if (name !== undefined && value !== undefined && value !== null) values[name] = value;
-  });
-  return { values, rest: [] };
-}
-
-function isLegacy(schema: NodeSchema, length: number): boolean {
-  const count = (forced: boolean) =>
-    schema.legacy.filter((one) => forced || !one.forced).reduce((sum, one) => sum + (one.control ? 2 : 1), 0);
-  return schema.legacy.some((one) => one.forced) && count(true) === length && count(false) !== length;
-}
-
-function readLegacy(schema: NodeSchema, list: readonly Json[]): Named {
-  const values: Record<string, Json> = {};
-  let at = 0;
-  for (const one of schema.legacy) {
-    const value = list[at++] ?? null;
-    if (!one.forced) values[one.name] = value;
-    if (one.control) values[`${one.name}:control`] = list[at++] ?? "fixed";
-  }
-  return { values, rest: [] };
-}
-
-/** The document as an editor file, version 0.4. */
-export function saveEditorFile(doc: Doc, catalogue: Catalogue): JsonObject {
-  const { revision, config, ...rest } = doc.rest;
-  const graph = writeGraph(doc.root, doc, catalogue);
-  const definitions = [...doc.subgraphs.values()].map((one) => writeSubgraph(one, doc, catalogue));
-  return {
-    id: doc.id,
-    revision: revision ?? 0,
-    last_node_id: doc.root.lastNode,
-    last_link_id: doc.root.lastLink,
-    nodes: graph.nodes,
-    links: graph.links.map(({ id, from, slot, to, toSlot, type }) => [
-      id,
-      fileId(from),
-      slot,
-      fileId(to),
-      toSlot,
-      type,
-    ]),
-    groups: graph.groups,
-    ...(definitions.length ? { definitions: { subgraphs: definitions } } : {}),
-    config: config ?? {},
-    extra: writeExtra(doc),
-    version: 0.4,
-    ...rest,
-  };
-}
-
-function writeExtra(doc: Doc): JsonObject {
-  const linked = keepLinks(doc.extra, doc.root);
-  const reroutes = keptDots(linked.reroutes, doc.root);
-  const extra = reroutes === undefined ? linked : { ...linked, reroutes };
-  if (!doc.form.length) return extra;
-  return { ...extra, sfumato: { form: doc.form.map((pin) => ({ ...pin })) } };
-}
-
-/** Decorations of links that are gone go with them. */
-function keepLinks(extra: JsonObject, graph: Graph): JsonObject {
-  if (!isList(extra.linkExtensions)) return extra;
-  const kept = extra.linkExtensions.filter((one) => isObject(one) && graph.links.has(asNumber(one.id, -1)));
-  return kept.length === extra.linkExtensions.length ? extra : { ...extra, linkExtensions: kept };
-}
-
-interface Written {
-  readonly nodes: readonly JsonObject[];
-  readonly links: readonly (Link & { toSlot: number })[];
-  readonly groups: readonly JsonObject[];
-}
-
-function writeGraph(graph: Graph, doc: Doc, catalogue: Catalogue, outputs: readonly Port[] = []): Written {
-  const around: Surroundings = { catalogue, doc, graph };
-  const inputs = new Map<NodeId, readonly Slot[]>();
-  for (const node of graph.nodes.values()) inputs.set(node.id, writtenInputs(node, shapeOf(node, around)));
-  const links = [...graph.links.values()]
-    .map((link) => ({ ...link, toSlot: slotOf(link, inputs, outputs) }))
-    .filter((link) => link.toSlot >= 0);
-  // Links to sockets that are not there go, and what depended on them (a reroute's type) goes with them.
-  if (links.length < graph.links.size) {
-    const kept = new Map([...graph.links].filter(([id]) => links.some((link) => link.id === id)));
-    return writeGraph({ ...graph, links: kept }, doc, catalogue, outputs);
-  }
-  const order = new Map(runOrder(graph).map((id, i) => [id, i]));
-  return {
-    nodes: [...graph.nodes.values()].map((node) =>
-      writeNode({ node, around, inputs: inputs.get(node.id) ?? [], order: order.get(node.id) ?? 0 }),
-    ),
-    links,
-    groups: [...graph.frames.values()].map(writeFrame),
-  };
-}
-
-function slotOf(link: Link, inputs: ReadonlyMap<NodeId, readonly Slot[]>, outputs: readonly Port[]): number {
-  if (link.to !== GRAPH_OUTPUT) return inputs.get(link.to)?.findIndex((slot) => slot.name === link.input) ?? -1;
-  return outputs.findIndex((port) => port.id === link.input);
-}
-
-function writtenInputs(node: GraphNode, shape: NodeShape): readonly Slot[] {
-  if (shape.kind === "unknown") return node.inputs;
-  return shape.inputs.map((input) => {
-    const known = node.inputs.find((slot) => slot.name === input.name);
-    const slot: Slot = { name: input.name, type: input.type, rest: known?.rest ?? {} };
-    const said = shape.kind === "subgraph" && input.label !== input.name ? input.label : known?.label;
-    const label = said !== undefined ? { label: said } : {};
-    return { ...slot, ...label, ...(input.widget ? { widget: input.widget } : {}) };
-  });
-}
-
-interface Writing {
-  readonly node: GraphNode;
-  readonly around: Surroundings;
-  readonly inputs: readonly Slot[];
-  readonly order: number;
-}
-
-function writeNode({ node, around, inputs, order }: Writing): JsonObject {
-  const shape = shapeOf(node, around);
-  const layout = layoutNode({ node, shape, linked: new Set() });
-  const { flags, properties, ...rest } = node.rest;
-  const marks = isObject(flags) ? without(flags, ["collapsed"]) : {};
-  const values = writeValues(node, shape);
-  return {
-    id: fileId(node.id),
-    type: node.type,
-    pos: [node.x, node.y],
-    size: [node.width ?? layout.width, node.height ?? Math.max(26, layout.height - HEADER)],
-    flags: node.collapsed ? { ...marks, collapsed: true } : marks,
-    order,
-    mode: node.mode,
-    inputs: inputs.map((slot) => writeInput(slot, linkInto(around.graph, node.id, slot.name)?.id ?? null)),
-    outputs: writtenOutputs(node, shape).map((slot, i) => writeOutput(slot, outLinks(around.graph, node.id, i))),
-    ...(node.title === undefined ? {} : { title: node.title }),
-    properties: writeProperties(properties, node, shape),
-    ...(values === undefined ? {} : { widgets_values: values }),
-    ...(node.color ? { color: node.color } : {}),
-    ...(node.bgcolor ? { bgcolor: node.bgcolor } : {}),
-    ...rest,
-  };
-}
-
-function writeProperties(properties: Json | undefined, node: GraphNode, shape: NodeShape): Json {
-  const entries = shape.kind === "subgraph" ? instanceEntries(node, shape) : undefined;
-  if (entries && isObject(properties) && entries.length > (proxyEntries(node)?.length ?? 0))
-    return { ...properties, proxyWidgets: entries.map(([id, name]) => [id, name]) };
-  return properties ?? (isNote(node.type) ? {} : { "Node name for S&R": node.type });
-}
-
-function writtenOutputs(node: GraphNode, shape: NodeShape): readonly Slot[] {
-  if (shape.kind === "unknown") return node.outputs;
-  return shape.outputs.map((output, i) => {
-    const known = node.outputs[i];
-    const label = known?.label !== undefined ? { label: known.label } : {};
-    return { name: known?.name ?? output.name, type: output.type, rest: known?.rest ?? {}, ...label };
-  });
-}
-
-function outLinks(graph: Graph, id: NodeId, slot: number): readonly number[] {
-  return linksOutOf(graph, id)
-    .filter((link) => link.slot === slot)
-    .map((link) => link.id);
-}
-
-function writeInput(slot: Slot, link: number | null): JsonObject {
-  const label: JsonObject = slot.label === undefined ? {} : { label: slot.label };
-  const widget: JsonObject = slot.widget === undefined ? {} : { widget: { name: slot.widget } };
-  return { name: slot.name, type: slot.type, ...label, ...slot.rest, ...widget, link };
-}
-
-function writeOutput(slot: Slot, links: readonly number[]): JsonObject {
-  const label: JsonObject = slot.label === undefined ? {} : { label: slot.label };
-  return { name: slot.name, type: slot.type, ...label, ...slot.rest, links: links.length ? links : null };
-}
-
-function writeValues(node: GraphNode, shape: NodeShape): Json | undefined {
-  if (shape.kind === "unknown") return node.loose;
-  const rest = isList(node.loose) ? node.loose : [];
-  if (shape.kind === "primitive") return writePrimitive(node, rest);
-  if (shape.kind === "subgraph") return writeInstance(node, shape);
-  const list: Json[] = [];
-  shape.widgets.forEach((widget, i) => {
-    if (i === shape.uploadAfter) list.push("image");
-    list.push(node.values[widget.name] ?? widget.default);
-    if (widget.control) list.push(node.values[`${widget.name}:control`] ?? "fixed");
-  });
-  if (shape.uploadAfter === shape.widgets.length) list.push("image");
-  list.push(...rest);
-  return list.length ? list : undefined;
-}
-
-function writePrimitive(node: GraphNode, rest: readonly Json[]): Json | undefined {
-  if (node.values.value === undefined) return rest.length ? rest : undefined;
-  const control = node.values["value:control"];
-  return [node.values.value, ...(control === undefined ? [] : [control]), ...rest];
-}
-
-/** The instance's list of widgets, and those that have a value without being in it: a socket was added later. */
-function instanceEntries(node: GraphNode, shape: NodeShape): readonly (readonly [string, string])[] | undefined {
-  const known = proxyEntries(node);
-  const late = shape.widgets.filter(
-    (one) =>
-      !one.inner &&
-      node.values[one.name] !== undefined &&
-      !known?.some(([id, name]) => id === "-1" && name === one.name),
-  );
-  return known && [...known, ...late.map((one) => ["-1", one.name] as const)];
-}
-
-function writeInstance(node: GraphNode, shape: NodeShape): Json {
-  const names =
-    instanceEntries(node, shape)?.map(([id, name]) => (id === "-1" ? name : undefined)) ??
-    shape.widgets.map((one) => one.name);
-  const list = names.map((name) => (name === undefined ? null : (node.values[name] ?? null)));
-  while (list.length && list[list.length - 1] === null) list.pop();
-  return list;
-}
-
-function writeFrame(frame: Frame): JsonObject {
-  return {
-    id: frame.id,
-    title: frame.title,
-    bounding: [frame.x, frame.y, frame.width, frame.height],
-    ...(frame.color ? { color: frame.color } : {}),
-    ...(frame.folded ? { folded: { nodes: frame.folded.nodes.map(fileId), groups: frame.folded.frames } } : {}),
-    ...frame.rest,
-  };
-}
-
-function writeSubgraph(one: Subgraph, doc: Doc, catalogue: Catalogue): JsonObject {
-  const written = writeGraph(one.graph, doc, catalogue, one.outputs);
-  const reroutes = keptDots(one.rest.reroutes, one.graph);
-  const linkIds = (test: (link: Link) => boolean) => [...one.graph.links.values()].filter(test).map((link) => link.id);
-  return {
-    id: one.id,
-    version: 1,
-    state: {
-      lastGroupId: largest([...one.graph.frames.keys()]),
-      lastNodeId: one.graph.lastNode,
-      lastLinkId: one.graph.lastLink,
-      lastRerouteId: 0,
-    },
-    name: one.name,
-    inputNode: { id: -10, ...one.inputNode },
-    outputNode: { id: -20, ...one.outputNode },
-    inputs: one.inputs.map((port, slot) =>
-      writePort(
-        port,
-        linkIds((link) => link.from === GRAPH_INPUT && link.slot === slot),
-      ),
-    ),
-    outputs: one.outputs.map((port) =>
-      writePort(
-        port,
-        linkIds((link) => link.to === GRAPH_OUTPUT && link.input === port.id),
-      ),
-    ),
-    nodes: written.nodes,
-    groups: written.groups,
-    links: written.links.map((link) => ({
-      id: link.id,
-      origin_id: fileId(link.from),
-      origin_slot: link.slot,
-      target_id: fileId(link.to),
-      target_slot: link.toSlot,
-      type: link.type,
-      ...link.rest,
-    })),
-    ...one.rest,
-    ...(reroutes === undefined ? {} : { reroutes }),
-  };
-}
-
-function writePort(port: Port, linkIds: readonly number[]): JsonObject {
-  const label: JsonObject = port.label === undefined ? {} : { label: port.label };
-  return { id: port.id, name: port.name, type: port.type, linkIds, ...label, ...port.rest };
-}
-
-/** Ids are numbers in files, but for the few that never were. */
-export function fileId(id: NodeId): Json {
-  return /^-?\d{1,15}$/.test(id) ? Number(id) : id;
 }
 
 /** Node classes that neither the server nor the file defines, with how many nodes want each. */
@@ -636,7 +331,8 @@ export function missingTypes(doc: Doc, catalogue: Catalogue): ReadonlyMap<string
   for (const graph of [doc.root, ...[...doc.subgraphs.values()].map((one) => one.graph)]) {
     const around: Surroundings = { catalogue, doc, graph };
     for (const node of graph.nodes.values())
-      if (shapeOf(node, around).kind === "unknown") missing.set(node.type, (missing.get(node.type) ?? 0) + 1);
+      if (!isVirtual(node.type) && shapeOf(node, around).kind === "unknown")
+        missing.set(node.type, (missing.get(node.type) ?? 0) + 1);
   }
   return missing;
 }

@@ -19,12 +19,14 @@ import {
   withGraph,
   withSubgraph,
 } from "./document";
+import { innerOf } from "./exposed";
 import { addInteger, clampInteger, numeric } from "./integer";
 import type { Json } from "./json";
 import { DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
 import type { Catalogue } from "./schema";
-import { isNote, PRIMITIVE, REROUTE, type Surroundings, shapeOf } from "./shape";
+import { controlOf, type Surroundings, shapeOf } from "./shape";
 import { fits } from "./types";
+import { isNote, PRIMITIVE, REROUTE } from "./virtual";
 
 /* Every edit takes a document and gives the next one; where nothing changes it gives the same one back. */
 
@@ -102,11 +104,21 @@ export function moveNodes(doc: Doc, at: GraphId, places: ReadonlyMap<NodeId, Poi
 /** Sets a widget; a value that lives in a node inside a subgraph is set there. */
 export function setValue(doc: Doc, at: GraphId, id: NodeId, widget: string, value: Json): Doc {
   const node = graphOf(doc, at).nodes.get(id);
-  const inner = node && doc.subgraphs.has(node.type) ? /^(\d+):(.+)$/.exec(widget) : null;
-  if (node && inner) return setValue(doc, node.type, inner[1] as string, inner[2] as string, value);
+  const inside = node && node.values[widget] === undefined ? placeInside(doc, node, widget) : undefined;
+  if (node && inside) return setValue(doc, node.type, inside.node, inside.widget, value);
   return editNode(doc, at, id, (one) =>
     one.values[widget] === value ? one : { ...one, values: { ...one.values, [widget]: value } },
   );
+}
+
+/** The node inside an instance's subgraph that holds the value: what is exposed, and what follows a run of a seed. */
+function placeInside(doc: Doc, instance: GraphNode, widget: string): ReturnType<typeof innerOf> {
+  const definition = doc.subgraphs.get(instance.type);
+  if (!definition) return undefined;
+  const [, seed] = /^(.+):control$/.exec(widget) ?? [];
+  const slot = definition.inputs.findIndex((one) => one.name === seed);
+  const link = linksOutOf(definition.graph, GRAPH_INPUT).find((one) => one.slot === slot && one.to !== GRAPH_OUTPUT);
+  return link ? { node: link.to, widget: `${link.input}:control` } : innerOf(widget);
 }
 
 export function resetValue(doc: Doc, at: GraphId, id: NodeId, widget: string): Doc {
@@ -469,10 +481,10 @@ export function afterRun(doc: Doc, catalogue: Catalogue, random: () => number): 
     for (const node of around.graph.nodes.values()) {
       if (node.mode !== 0 || isNote(node.type)) continue;
       for (const widget of shapeOf(node, around).widgets) {
-        const todo = node.values[`${widget.name}:control`];
-        if (!widget.control || widget.inner || todo === undefined || todo === "fixed") continue;
+        const todo = controlOf(node, widget);
+        if (!widget.control || widget.inner || todo === "fixed") continue;
         if (node.type !== PRIMITIVE && linkInto(around.graph, node.id, widget.name)) continue;
-        const value = stepped(node.values[widget.name] ?? widget.default, String(todo), widget, random);
+        const value = stepped(node.values[widget.name] ?? widget.default, todo, widget, random);
         next = setValue(next, at, node.id, widget.name, value);
       }
     }

@@ -4,7 +4,7 @@ import { addNode, connect, editNode } from "./edits";
 import { readInteger } from "./integer";
 import type { Json } from "./json";
 import type { Catalogue } from "./schema";
-import { schemaShape } from "./shape";
+import { schemaShape } from "./schemaShape";
 
 export interface Infotext {
   readonly positive: string;

@@ -20,6 +20,11 @@ export function asNumber(value: unknown, otherwise = 0): number {
   return typeof value === "number" && Number.isFinite(value) ? value : otherwise;
 }
 
+/** The largest of the numbers and 0, those that are none left out. */
+export function largest(numbers: readonly number[]): number {
+  return numbers.reduce((top, one) => (Number.isFinite(one) && one > top ? one : top), 0);
+}
+
 /** The object without the named keys, in the order it had. */
 export function without(object: JsonObject, keys: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));

@@ -1,5 +1,5 @@
 import type { GraphNode } from "./document";
-import { controlOf, type InputShape, type NodeShape, type WidgetShape } from "./shape";
+import type { InputShape, NodeShape, WidgetShape } from "./shape";
 
 /*
  * Sizes and the places of sockets are computed from the schema, never measured: with a thousand nodes, measuring
@@ -142,7 +142,7 @@ export function isTall(widget: WidgetShape): boolean {
 
 function widgetHeight(widget: WidgetShape, node: GraphNode, linked: boolean, width: number): number {
   if (linked || !isTall(widget)) return WIDGET_ROW;
-  const value = node.values[widget.name];
+  const value = node.values[widget.name] ?? widget.default;
   const lines = countLines(typeof value === "string" ? value : "", Math.floor((width - 40) / LETTER));
   return TEXT_CHROME + TEXT_LINE * Math.min(14, Math.max(3, lines));
 }
@@ -208,9 +208,4 @@ function noteLayout(node: GraphNode, shape: NodeShape): NodeLayout {
   const height = Math.max(natural, Math.round(node.height ?? 0) - 2 * PAD);
   const row: Row = { kind: "widget", widget, linked: false, y: HEADER + PAD, height };
   return { width, height: HEADER + height + 2 * PAD, rows: [row], handles: [] };
-}
-
-/** What is said of a seed beside its value. */
-export function controlLabel(node: GraphNode, name: string): string {
-  return { fixed: "fixed", increment: "+1", decrement: "-1", randomize: "random" }[controlOf(node, name)] ?? "fixed";
 }

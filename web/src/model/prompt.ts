@@ -1,30 +1,12 @@
-import {
-  BYPASS,
-  type Doc,
-  GRAPH_INPUT,
-  GRAPH_OUTPUT,
-  type Graph,
-  type GraphNode,
-  linkInto,
-  linksInto,
-  MUTE,
-  runOrder,
-  type Subgraph,
-} from "./document";
+import { BYPASS, type Doc, type GraphNode, linksInto, MUTE, runOrder } from "./document";
 import { isList, type Json, type JsonObject } from "./json";
+import { expandChoices, formatDate } from "./queuedText";
 import type { Catalogue } from "./schema";
-import {
-  isNote,
-  isVirtual,
-  type NodeShape,
-  PRIMITIVE,
-  REROUTE,
-  type Surroundings,
-  shapeOf,
-  titleOf,
-  widgetValue,
-} from "./shape";
-import { fits, isAny } from "./types";
+import { type NodeShape, type Surroundings, shapeOf, titleOf, widgetValue } from "./shape";
+import { enter, exposedValue, placesIn, type Scope, type Sent, sourceOf } from "./sources";
+import { wantedType } from "./types";
+import { isVirtual } from "./virtual";
+import { valuesBySlots } from "./widgetList";
 
 export interface PromptNode {
   readonly class_type: string;
@@ -47,39 +29,21 @@ export interface PromptOptions {
   readonly now: Date;
 }
 
-/** One level of the document while it is flattened. */
-interface Scope {
-  readonly graph: Graph;
-  readonly prefix: string;
-  readonly up?: { readonly scope: Scope; readonly instance: GraphNode; readonly definition: Subgraph };
-}
-
-type Source = { readonly link: readonly [string, number] } | { readonly value: Json };
-
-const DEPTH = 200;
-
 /** The API-format graph that the document asks the server to run. */
 export function toPrompt(doc: Doc, options: PromptOptions): Prompt {
   const prompt: Record<string, PromptNode> = {};
-  const work = { doc, options };
+  const work = { doc, ...options };
   emit(work, { graph: doc.root, prefix: "" }, prompt);
   return dropLoose(prompt);
 }
 
-interface Work {
-  readonly doc: Doc;
-  readonly options: PromptOptions;
-}
-
-function around({ doc, options }: Work, scope: Scope): Surroundings {
-  return { catalogue: options.catalogue, doc, graph: scope.graph };
-}
+type Work = Sent & PromptOptions;
 
 function emit(work: Work, scope: Scope, prompt: Record<string, PromptNode>): void {
   for (const id of runOrder(scope.graph)) {
     const node = scope.graph.nodes.get(id);
     if (!node || isVirtual(node.type) || node.mode === MUTE || node.mode === BYPASS) continue;
-    const shape = shapeOf(node, around(work, scope));
+    const shape = shapeOf(node, placesIn(work, scope));
     if (shape.kind === "subgraph") {
       const inner = enter(work, scope, node);
       if (inner) emit(work, inner, prompt);
@@ -87,85 +51,33 @@ function emit(work: Work, scope: Scope, prompt: Record<string, PromptNode>): voi
   }
 }
 
-function enter(work: Work, scope: Scope, instance: GraphNode): Scope | undefined {
-  const definition = work.doc.subgraphs.get(instance.type);
-  if (!definition || scope.prefix.split(":").length > 20) return undefined;
-  return { graph: definition.graph, prefix: `${scope.prefix}${instance.id}:`, up: { scope, instance, definition } };
-}
-
 function promptNode(work: Work, scope: Scope, node: GraphNode, shape: NodeShape): PromptNode {
-  const inputs: Record<string, Json> = {};
-  for (const widget of shape.widgets) {
-    const value = widgetValue(node, widget, around(work, scope));
-    inputs[widget.name] = wrapList(finish(value, widget.dynamicPrompts, widget.name, work, scope));
-  }
+  const inputs = ownValues(work, scope, node, shape);
   for (const link of linksInto(scope.graph, node.id)) {
-    const wanted = shape.inputs.find((one) => one.name === link.input)?.type ?? link.type;
-    const source = resolve(work, scope, { node: link.from, slot: link.slot, wanted, depth: 0 });
-    if (source) inputs[link.input] = "link" in source ? [...source.link] : wrapList(source.value);
+    const input = shape.inputs.find((one) => one.name === link.input);
+    const source = sourceOf(work, scope, link, input ? wantedType(node, input, link) : link.type);
+    if (source === "muted") delete inputs[link.input];
+    else if (source) inputs[link.input] = "link" in source ? [...source.link] : wrapList(source.value);
+  }
+  for (const { name, dynamicPrompts } of shape.widgets) {
+    const text = inputs[name];
+    if (typeof text === "string") inputs[name] = finish(text, dynamicPrompts, name, work, scope);
   }
   return { class_type: node.type, inputs, _meta: { title: titleOf(node, shape) } };
+}
+
+function ownValues(work: Work, scope: Scope, node: GraphNode, shape: NodeShape): Record<string, Json> {
+  const places = placesIn(work, scope);
+  const own: readonly (readonly [string, Json])[] =
+    shape.kind === "unknown"
+      ? Object.entries(valuesBySlots(node)).filter(([name, value]) => value !== null && !name.endsWith(":control"))
+      : shape.widgets.map((one) => [one.name, widgetValue(node, one, places)]);
+  return Object.fromEntries(own.map(([name, value]) => [name, wrapList(exposedValue(scope, node, name) ?? value)]));
 }
 
 /** A list that is a value is wrapped, since a bare list is always a link. */
 function wrapList(value: Json): Json {
   return isList(value) ? { __value__: value } : value;
-}
-
-interface Want {
-  readonly node: string;
-  readonly slot: number;
-  readonly wanted: string;
-  readonly depth: number;
-}
-
-/** What an output stands for in the end: a node that runs, a plain value, or nothing. */
-function resolve(work: Work, scope: Scope, want: Want): Source | undefined {
-  if (want.depth > DEPTH) return undefined;
-  if (want.node === GRAPH_INPUT) return fromOutside(work, scope, want);
-  const node = scope.graph.nodes.get(want.node);
-  if (!node || isNote(node.type) || node.mode === MUTE) return undefined;
-  if (node.type === REROUTE) return through(work, scope, node, "", want);
-  if (node.type === PRIMITIVE) return { value: node.values.value ?? null };
-  if (node.mode === BYPASS) return past(work, scope, node, want);
-  const inner =
-    work.doc.subgraphs.has(node.type) && !work.options.catalogue.has(node.type) ? enter(work, scope, node) : undefined;
-  if (!inner?.up) return { link: [scope.prefix + node.id, want.slot] };
-  const port = inner.up.definition.outputs[want.slot];
-  const link = linksInto(inner.graph, GRAPH_OUTPUT).find((one) => one.input === port?.id);
-  return link && resolve(work, inner, { ...want, node: link.from, slot: link.slot, depth: want.depth + 1 });
-}
-
-function through(work: Work, scope: Scope, node: GraphNode, input: string, want: Want): Source | undefined {
-  const link = linkInto(scope.graph, node.id, input) ?? linksInto(scope.graph, node.id)[0];
-  return link && resolve(work, scope, { ...want, node: link.from, slot: link.slot, depth: want.depth + 1 });
-}
-
-function fromOutside(work: Work, scope: Scope, want: Want): Source | undefined {
-  if (!scope.up) return undefined;
-  const { scope: outer, instance, definition } = scope.up;
-  const name = definition.inputs[want.slot]?.name;
-  if (name === undefined) return undefined;
-  const link = linkInto(outer.graph, instance.id, name);
-  if (link) return resolve(work, outer, { ...want, node: link.from, slot: link.slot, depth: want.depth + 1 });
-  const value = instance.values[name];
-  return value === undefined ? undefined : { value };
-}
-
-/** Past a bypassed node: the input in the output's place if it fits, else the first of the type, else any that fits. */
-function past(work: Work, scope: Scope, node: GraphNode, want: Want): Source | undefined {
-  const shape = shapeOf(node, around(work, scope));
-  const output = shape.outputs[want.slot];
-  const input = bypassInput(shape, output?.type ?? "*", want);
-  const link = input && linkInto(scope.graph, node.id, input.name);
-  return link && resolve(work, scope, { ...want, node: link.from, slot: link.slot, depth: want.depth + 1 });
-}
-
-export function bypassInput(shape: NodeShape, type: string, { slot, wanted }: Pick<Want, "slot" | "wanted">) {
-  const same = shape.inputs[slot];
-  if (isAny(wanted)) return same ?? shape.inputs[0];
-  if (same && fits(same.type, type) && fits(same.type, wanted)) return same;
-  return shape.inputs.find((one) => one.type === wanted) ?? shape.inputs.find((one) => fits(one.type, wanted));
 }
 
 /** Links to nodes that do not run are left out: the server names what is then missing. */
@@ -177,48 +89,19 @@ function dropLoose(prompt: Record<string, PromptNode>): Prompt {
   return prompt;
 }
 
-function finish(value: Json, dynamic: boolean, name: string, work: Work, scope: Scope): Json {
-  if (typeof value !== "string") return value;
-  const text = dynamic ? expandChoices(value, work.options.random) : value;
-  return name === "filename_prefix" ? fillPrefix(text, work, scope) : text;
-}
-
-/** Picks one of each `{a|b|{c|d}}` and strips comments; `\{`, `\|` and `\}` are the plain characters. */
-export function expandChoices(text: string, random: () => number): string {
-  const plain = text.replace(/\/\*[\s\S]*?\*\/|(^|[^:])\/\/[^\n]*/g, (_, before?: string) => before ?? "");
-  let at = 0;
-  return sequence(false);
-
-  function sequence(nested: boolean): string {
-    const options: string[] = [""];
-    const add = (more: string) => {
-      options[options.length - 1] += more;
-    };
-    while (at < plain.length) {
-      const letter = plain[at++] as string;
-      if (letter === "\\" && /[{}|\\]/.test(plain[at] ?? "")) add(escaped(plain[at++] as string));
-      else if (letter === "{") add(sequence(true));
-      else if (letter === "|" && nested) options.push("");
-      else if (letter === "}" && nested) return options[Math.floor(random() * options.length)] ?? "";
-      else add(letter);
-    }
-    return nested ? `{${options.join("|")}` : (options[0] ?? "");
-  }
-}
-
-/** `\\{` is a brace; a backslash that escapes a backslash is for the text encoder to read. */
-function escaped(letter: string): string {
-  return letter === "\\" ? "\\\\" : letter;
+function finish(text: string, dynamic: boolean, name: string, work: Work, scope: Scope): string {
+  const chosen = dynamic ? expandChoices(text, work.random) : text;
+  return name === "filename_prefix" ? fillPrefix(chosen, work, scope) : chosen;
 }
 
 /** Fills `%date:yyyy-MM-dd%` and `%Node title.widget%` in the name of a file. */
 function fillPrefix(text: string, work: Work, scope: Scope): string {
   return text.replace(/%([^%]+)%/g, (whole, inside: string) => {
-    if (inside === "date") return formatDate(work.options.now, "yyyyMMddhhmmss");
-    if (inside.startsWith("date:")) return formatDate(work.options.now, inside.slice(5));
+    if (inside === "date") return formatDate(work.now, "yyyyMMddhhmmss");
+    if (inside.startsWith("date:")) return formatDate(work.now, inside.slice(5));
     const dot = inside.indexOf(".");
     if (dot < 0) return whole;
-    const value = widgetByTitle(inside.slice(0, dot), inside.slice(dot + 1), around(work, scope));
+    const value = widgetByTitle(inside.slice(0, dot), inside.slice(dot + 1), placesIn(work, scope));
     return value === undefined ? whole : String(value).replace(/[<>:"/\\|?*]/g, "_");
   });
 }
@@ -232,21 +115,6 @@ function widgetByTitle(title: string, widget: string, places: Surroundings): Jso
     if (found) return widgetValue(node, found, places);
   }
   return undefined;
-}
-
-export function formatDate(date: Date, format: string): string {
-  const parts: Readonly<Record<string, number>> = {
-    d: date.getDate(),
-    M: date.getMonth() + 1,
-    h: date.getHours(),
-    m: date.getMinutes(),
-    s: date.getSeconds(),
-  };
-  return format.replace(/yyyy|yy|([dMhms])\1?/g, (token) => {
-    if (token === "yyyy") return String(date.getFullYear());
-    if (token === "yy") return String(date.getFullYear()).slice(2);
-    return String(parts[token[0] as string]).padStart(token.length, "0");
-  });
 }
 
 /** Required inputs that nothing feeds, so that they can be named before anything is sent. */

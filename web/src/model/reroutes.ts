@@ -2,7 +2,7 @@ import { type Doc, type Graph, type GraphId, graphOf, type Link, ROOT, withGraph
 import { addNode, connect, disconnect, type Point } from "./edits";
 import { asNumber, isList, isObject, type Json, type JsonObject, without } from "./json";
 import { HEADER } from "./layout";
-import { REROUTE } from "./shape";
+import { REROUTE } from "./virtual";
 
 /*
  * Points that links are led through: decorations of links, not nodes. Files keep them in lists beside the links, and

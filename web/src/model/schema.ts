@@ -1,6 +1,12 @@
 import { clampInteger, type Integer } from "./integer";
 import { asNumber, asText, isList, isObject, type Json, type JsonObject } from "./json";
 
+/** What must be chosen in which of the node's widgets for it to have an input at all. */
+export interface When {
+  readonly choice: string;
+  readonly values: readonly string[];
+}
+
 export type WidgetKind = "int" | "float" | "text" | "toggle" | "choice";
 
 export interface WidgetSchema {
@@ -29,6 +35,7 @@ export interface WidgetSchema {
   readonly placeholder?: string;
   readonly tooltip?: string;
   readonly advanced: boolean;
+  readonly when?: When;
 }
 
 export interface SocketSchema {
@@ -39,6 +46,7 @@ export interface SocketSchema {
   readonly tooltip?: string;
   /** One of a row of inputs that grows as they are linked: its place in the row. */
   readonly each?: { readonly name: string; readonly at: number; readonly min: number };
+  readonly when?: When;
 }
 
 export interface OutputSchema {
@@ -89,7 +97,7 @@ function readNode(type: string, entry: JsonObject): NodeSchema {
   const order = isObject(entry.input_order) ? entry.input_order : {};
   const required = readInputs(input.required, order.required, false);
   const optional = readInputs(input.optional, order.optional, true);
-  const all = [...required, ...optional];
+  const all = afterChoices([...required, ...optional]);
   const widgets = all.filter(isWidget);
   const requiredWidgets = required.filter(isWidget);
   return {
@@ -109,6 +117,13 @@ function readNode(type: string, entry: JsonObject): NodeSchema {
       .filter((one) => isWidget(one) || one.type in KINDS)
       .map((one) => ({ name: one.name, control: isWidget(one) && one.control, forced: !isWidget(one) })),
   };
+}
+
+/** What a choice brings comes right after it, as in files, wherever the server lists it. */
+function afterChoices<T extends SocketSchema | WidgetSchema>(inputs: readonly T[]): readonly T[] {
+  const broughtBy = (choice: string) => inputs.filter((one) => one.when?.choice === choice);
+  const brought = new Set(inputs.flatMap((one) => broughtBy(one.name)));
+  return inputs.filter((one) => !brought.has(one)).flatMap((one) => [one, ...broughtBy(one.name)]);
 }
 
 function isWidget(one: SocketSchema | WidgetSchema): one is WidgetSchema {
@@ -132,9 +147,18 @@ function readInput(name: string, spec: readonly Json[], optional: boolean): Sock
   const kind = KINDS[type];
   const tooltip = asText(opts.tooltip) || undefined;
   const label = asText(opts.display_name) || name;
+  const when = readWhen(opts.when);
   if (!kind || opts.forceInput === true) {
     const each = readEach(name, opts.each);
-    return { name, label, type, optional: optional || (each !== undefined && each.at >= each.min), tooltip, each };
+    return {
+      name,
+      label,
+      type,
+      optional: optional || (each !== undefined && each.at >= each.min),
+      tooltip,
+      each,
+      when,
+    };
   }
   const options = isList(head) ? head : isList(opts.options) ? opts.options : [];
   return {
@@ -157,7 +181,13 @@ function readInput(name: string, spec: readonly Json[], optional: boolean): Sock
     off: asText(opts.label_off) || undefined,
     placeholder: asText(opts.placeholder) || undefined,
     advanced: opts.advanced === true,
+    when,
   };
+}
+
+function readWhen(when: Json | undefined): When | undefined {
+  const [choice, values] = isObject(when) ? (Object.entries(when)[0] ?? []) : [];
+  return choice !== undefined && isList(values) ? { choice, values: values.map((one) => asText(one)) } : undefined;
 }
 
 function readEach(name: string, each: Json | undefined): SocketSchema["each"] {

@@ -8,11 +8,13 @@ import {
   linksInto,
   linksOutOf,
   type NodeId,
-  type Slot,
   type Subgraph,
 } from "./document";
 import { asText, isList, isObject, type Json } from "./json";
-import type { Catalogue, NodeSchema, OutputSchema, WidgetSchema } from "./schema";
+import type { Catalogue, OutputSchema, WidgetSchema } from "./schema";
+import { fittedShape, slotInput, slotOutput, slotWidget, textWidget } from "./schemaShape";
+import { isNote, NOTES, PRIMITIVE, REROUTE } from "./virtual";
+import { valuesBySlots } from "./widgetList";
 
 export type NodeKind = "schema" | "subgraph" | "reroute" | "primitive" | "note" | "ends" | "unknown";
 
@@ -29,6 +31,8 @@ export interface InputShape {
 export interface WidgetShape extends WidgetSchema {
   /** Where the value lives, if in a node inside the subgraph. */
   readonly inner?: { readonly node: string; readonly widget: string };
+  /** What follows a run, where a node inside the subgraph says it. */
+  readonly follows?: string;
 }
 
 /** All that the editor needs to draw, link and save a node, whatever kind it is. */
@@ -50,103 +54,14 @@ export interface Surroundings {
   readonly graph: Graph;
 }
 
-const NOTES: Readonly<Record<string, string>> = { Note: "Note", MarkdownNote: "Markdown note" };
-export const REROUTE = "Reroute";
-export const PRIMITIVE = "PrimitiveNode";
-
-export function isNote(type: string): boolean {
-  return type in NOTES;
-}
-
-/** Nodes that no server knows of: they are resolved before the graph is sent. */
-export function isVirtual(type: string): boolean {
-  return isNote(type) || type === REROUTE || type === PRIMITIVE;
-}
-
 export function shapeOf(node: GraphNode, around: Surroundings): NodeShape {
   if (node.type === REROUTE) return rerouteShape(node, around);
   if (node.type === PRIMITIVE) return primitiveShape(node, around);
   if (isNote(node.type)) return noteShape(node.type);
   const schema = around.catalogue.get(node.type);
-  if (schema) return withExtraInputs(grownShape(schema, node, around), node);
+  if (schema) return fittedShape(schema, node, around.graph);
   const definition = around.doc.subgraphs.get(node.type);
   return definition ? subgraphShape(node, definition, around) : unknownShape(node);
-}
-
-const fromSchema = new WeakMap<NodeSchema, NodeShape>();
-
-export function schemaShape(schema: NodeSchema): NodeShape {
-  const known = fromSchema.get(schema);
-  if (known) return known;
-  const shape: NodeShape = {
-    kind: "schema",
-    title: schema.title,
-    category: schema.category,
-    description: schema.description,
-    inputs: [
-      ...schema.sockets,
-      ...schema.widgets.map(({ name, label, type, tooltip }) => ({
-        name,
-        label,
-        type,
-        tooltip,
-        optional: true,
-        widget: name,
-      })),
-    ],
-    widgets: schema.widgets,
-    outputs: schema.outputs,
-    terminal: schema.terminal,
-    uploadAfter: schema.uploadAfter,
-  };
-  fromSchema.set(schema, shape);
-  return shape;
-}
-
-const grown = new WeakMap<NodeSchema, Map<number, NodeShape>>();
-
-/** Of a row of inputs that grows, those that are linked and one more. */
-function grownShape(schema: NodeSchema, node: GraphNode, around: Surroundings): NodeShape {
-  const whole = schemaShape(schema);
-  const least = schema.sockets.find((one) => one.each)?.each?.min;
-  if (least === undefined) return whole;
-  const linked = new Set(linksInto(around.graph, node.id).map((link) => link.input));
-  const last = schema.sockets.reduce(
-    (top, one) => (one.each && linked.has(one.name) ? Math.max(top, one.each.at) : top),
-    -1,
-  );
-  const count = Math.max(least, last + 2);
-  const known = grown.get(schema) ?? new Map<number, NodeShape>();
-  grown.set(schema, known);
-  const hidden = new Set(schema.sockets.filter((one) => one.each && one.each.at >= count).map((one) => one.name));
-  const shape = known.get(count) ?? { ...whole, inputs: whole.inputs.filter((one) => !hidden.has(one.name)) };
-  known.set(count, shape);
-  return shape;
-}
-
-/** Inputs that a file has and the schema has not (grown or renamed ones) stay, so that no link is lost. */
-function withExtraInputs(shape: NodeShape, node: GraphNode): NodeShape {
-  const extra = node.inputs.filter(
-    (slot) => !shape.inputs.some((one) => one.name === slot.name) && !isGrown(slot, shape),
-  );
-  if (!extra.length) return shape;
-  const sockets = shape.inputs.filter((one) => !one.widget);
-  const widgets = shape.inputs.filter((one) => one.widget);
-  return { ...shape, inputs: [...sockets, ...extra.map(slotInput), ...widgets] };
-}
-
-/** Empty places of a growing row, as files have them, come back when they are needed. */
-function isGrown(slot: Slot, shape: NodeShape): boolean {
-  const row = slot.name.slice(0, slot.name.lastIndexOf(".") + 1);
-  return row !== "" && shape.inputs.some((one) => one.name.startsWith(row));
-}
-
-function slotInput(slot: Slot): InputShape {
-  return { name: slot.name, label: slot.label ?? slot.name, type: slot.type, optional: true };
-}
-
-function slotOutput(slot: Slot): OutputSchema {
-  return { name: slot.label ?? slot.name, type: slot.type, list: false };
 }
 
 const bare = { category: "", description: "", widgets: [], terminal: false, uploadAfter: -1 } as const;
@@ -154,23 +69,6 @@ const bare = { category: "", description: "", widgets: [], terminal: false, uplo
 function noteShape(type: string): NodeShape {
   const text = textWidget("text");
   return { ...bare, kind: "note", title: NOTES[type] ?? type, inputs: [], outputs: [], widgets: [text] };
-}
-
-function textWidget(name: string): WidgetShape {
-  return {
-    name,
-    label: name,
-    kind: "text",
-    type: "STRING",
-    default: "",
-    optional: true,
-    multiline: true,
-    dynamicPrompts: false,
-    control: false,
-    upload: false,
-    options: [],
-    advanced: false,
-  };
 }
 
 function rerouteShape(node: GraphNode, around: Surroundings): NodeShape {
@@ -288,15 +186,27 @@ function promoted(node: GraphNode, definition: Subgraph, inside: Surroundings): 
   return [...listed, ...missing];
 }
 
-/** The widget that a definition's input feeds, directly or through the input of a subgraph further in. */
+/** The widget that a definition's input feeds, with the value it has inside as its default. */
 export function behind(slot: number, inside: Surroundings): WidgetShape | undefined {
   for (const link of linksOutOf(inside.graph, GRAPH_INPUT)) {
     if (link.slot !== slot || link.to === GRAPH_OUTPUT) continue;
     const target = inside.graph.nodes.get(link.to);
-    const widget = target && shapeOf(target, inside).widgets.find((one) => one.name === link.input);
+    const widget = target && fedWidget(target, link.input, inside);
     if (widget) return widget;
   }
   return undefined;
+}
+
+function fedWidget(target: GraphNode, input: string, inside: Surroundings): WidgetShape | undefined {
+  const shape = shapeOf(target, inside);
+  const widget = shape.widgets.find((one) => one.name === input);
+  if (widget) {
+    const follows = widget.control ? { follows: controlOf(target, widget) } : {};
+    return { ...widget, default: widgetValue(target, widget, inside), ...follows };
+  }
+  const slot = shape.kind === "unknown" ? target.inputs.find((one) => one.name === input && one.widget) : undefined;
+  const value = slot && valuesBySlots(target)[slot.widget as string];
+  return slot && { ...slotWidget(slot), ...(value === undefined ? {} : { default: value }) };
 }
 
 export function titleOf(node: GraphNode, shape: NodeShape): string {
@@ -305,7 +215,7 @@ export function titleOf(node: GraphNode, shape: NodeShape): string {
 
 /** The value that the widget holds now: what the document says, or the default. */
 export function widgetValue(node: GraphNode, widget: WidgetShape, around: Surroundings): Json {
-  if (widget.inner) {
+  if (widget.inner && node.values[widget.name] === undefined) {
     const inner = around.doc.subgraphs.get(node.type)?.graph.nodes.get(widget.inner.node);
     const graph = around.doc.subgraphs.get(node.type)?.graph;
     if (inner && graph) {
@@ -314,12 +224,11 @@ export function widgetValue(node: GraphNode, widget: WidgetShape, around: Surrou
       if (target) return widgetValue(inner, target, own);
     }
   }
-  const value = node.values[widget.name];
-  return value === undefined ? widget.default : value;
+  return node.values[widget.name] ?? widget.default;
 }
 
-export function controlOf(node: GraphNode, name: string): string {
-  return asText(node.values[`${name}:control`], "fixed");
+export function controlOf(node: GraphNode, widget: WidgetShape): string {
+  return asText(node.values[`${widget.name}:control`], widget.follows ?? "fixed");
 }
 
 export interface Placed {

@@ -1,10 +1,10 @@
 import { type Doc, type GraphId, type GraphNode, graphOf, linksInto, linksOutOf, type NodeId } from "./document";
-import { isControl } from "./editorFile";
 import { connect, disconnect, editNode, surroundings } from "./edits";
-import { isList, type Json } from "./json";
+import type { Json } from "./json";
 import type { Catalogue, NodeSchema, WidgetSchema } from "./schema";
 import { shapeOf } from "./shape";
 import { fits } from "./types";
+import { valuesBySlots } from "./widgetList";
 
 /** Sockets alone say little: most nodes take a picture and give one. So the names must be alike too. */
 const LEAST_ALIKE = 0.45;
@@ -87,7 +87,7 @@ export function substitute(doc: Doc, at: GraphId, id: NodeId, type: string, cata
 
 /** The values that the other class has a widget for, by the names that the file gives them. */
 function keptValues(node: GraphNode, schema: NodeSchema): Readonly<Record<string, Json>> {
-  const named = { ...namesFromSlots(node), ...node.values };
+  const named = { ...valuesBySlots(node), ...node.values };
   const kept = schema.widgets.flatMap((widget) => {
     const value = named[widget.name];
     const control = named[`${widget.name}:control`];
@@ -95,18 +95,6 @@ function keptValues(node: GraphNode, schema: NodeSchema): Readonly<Record<string
     return [[widget.name, value] as const, ...(control ? [[`${widget.name}:control`, control] as const] : [])];
   });
   return Object.fromEntries(kept);
-}
-
-function namesFromSlots(node: GraphNode): Readonly<Record<string, Json>> {
-  const list = isList(node.loose) ? node.loose : [];
-  const named: Record<string, Json> = {};
-  let at = 0;
-  for (const slot of node.inputs) {
-    if (!slot.widget || at >= list.length) continue;
-    named[slot.widget] = list[at++] as Json;
-    if (isControl(list[at])) named[`${slot.widget}:control`] = list[at++] as Json;
-  }
-  return named;
 }
 
 function suits(widget: WidgetSchema, value: Json): boolean {

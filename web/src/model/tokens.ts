@@ -1,4 +1,4 @@
-import { expandChoices } from "./prompt";
+import { expandChoices } from "./queuedText";
 
 /*
  * A prompt's tokens, counted as the server counts them: the grammar of weights, CLIP's byte pairs, and how groups of

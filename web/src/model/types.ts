@@ -1,4 +1,4 @@
-import { type Graph, reaches } from "./document";
+import { type Graph, type GraphNode, type Link, reaches } from "./document";
 import type { Catalogue } from "./schema";
 import type { Placed } from "./shape";
 
@@ -12,6 +12,17 @@ export function fits(from: string, to: string): boolean {
 
 export function isAny(type: string): boolean {
   return type === "*" || type === "" || type === "0";
+}
+
+/** The type that an input wants of what its link brings; one that takes anything wants what the file says, or the link. */
+export function wantedType(
+  node: GraphNode,
+  input: { readonly name: string; readonly type: string },
+  link: Link,
+): string {
+  if (!isAny(input.type)) return input.type;
+  const slot = node.inputs.find((one) => one.name === input.name);
+  return slot && fits(slot.type, link.type) ? slot.type : link.type;
 }
 
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string; readonly bridge?: string };

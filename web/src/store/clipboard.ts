@@ -1,9 +1,10 @@
 import { type Clip, copyPart, type Part, type Pasted, paste } from "../model/clip";
 import { type Doc, graphOf } from "../model/document";
-import { openEditorFile, saveEditorFile } from "../model/editorFile";
+import { openEditorFile } from "../model/editorFile";
 import { bounds, boxOf, type Point, surroundings } from "../model/edits";
 import { frameBox, withContent } from "../model/frames";
 import { isObject, readJson, writeJson } from "../model/json";
+import { saveEditorFile } from "../model/saveFile";
 import { currentGraph, edit, newId } from "./docs";
 import { placeHere } from "./focus";
 import { useLibrary } from "./library";

@@ -1,10 +1,11 @@
 import * as rest from "../api/rest";
 import { type Doc, graphsOf } from "../model/document";
-import { missingTypes, openEditorFile, saveEditorFile } from "../model/editorFile";
+import { missingTypes, openEditorFile } from "../model/editorFile";
 import { addNode, setValue } from "../model/edits";
 import { isObject, type JsonObject, writeJson } from "../model/json";
 import { openPicture, openText } from "../model/open";
 import { toPrompt } from "../model/prompt";
+import { saveEditorFile } from "../model/saveFile";
 import { substitutes } from "../model/substitute";
 import { activeTab, docOf, edit, isDirty, markSaved, newId, openTab, type Tab, useDocs } from "./docs";
 import { fitView, goToNode, placeAt, pointerAt } from "./focus";

@@ -1,5 +1,5 @@
 import type { Doc } from "../model/document";
-import { saveEditorFile } from "../model/editorFile";
+import { saveEditorFile } from "../model/saveFile";
 import { activeTab, docOf, isDirty, newId, openTab, restoreTabs, type Tab, useDocs } from "./docs";
 import { closeRecord, type Draft, discardDraft, type Kept, keepSession, listDrafts, takeSession } from "./drafts";
 import { reopen } from "./files";

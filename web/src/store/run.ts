@@ -1,10 +1,10 @@
 import * as rest from "../api/rest";
 import { connectEvents } from "../api/ws";
-import { saveEditorFile } from "../model/editorFile";
 import { afterRun } from "../model/edits";
 import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
 import { faultSentence, inPlace } from "../model/problems";
 import { knownPart, type Prompt, toPrompt, typesIn, unfilled } from "../model/prompt";
+import { saveEditorFile } from "../model/saveFile";
 import { flameOf, type Timed } from "../model/trace";
 
 import { learn, weigh } from "./costs";

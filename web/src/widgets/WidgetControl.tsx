@@ -87,7 +87,7 @@ export function WidgetControl(props: ControlProps) {
             setValue(setValue(doc, at, id, widget.name, last ?? 0), at, id, name, "fixed"),
           )
         }
-        what={controlOf(node, widget.name)}
+        what={controlOf(node, widget)}
         onWhat={(next) => edit("change what follows a run", (doc) => setValue(doc, at, id, name, next))}
         onRoll={() => once(randomSeed(widget, Math.random))}
       />

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Doc } from "../../src/model/document";
-import { openEditorFile, saveEditorFile } from "../../src/model/editorFile";
+import { openEditorFile } from "../../src/model/editorFile";
 import { addFrame, surroundings } from "../../src/model/edits";
 import { contentOf, frameBox, framesWithin, hiddenIn, toggleFolded, uncover } from "../../src/model/frames";
 import { writeJson } from "../../src/model/json";
+import { saveEditorFile } from "../../src/model/saveFile";
 import { catalogue, newId, textToImage } from "./../support";
 
 const { doc: plain, id } = textToImage();

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { bytesBeside } from "../../src/model/bytes";
 import { copyPart, paste } from "../../src/model/clip";
 import { type Doc, emptyDoc, linksInto, ROOT } from "../../src/model/document";
-import { saveEditorFile } from "../../src/model/editorFile";
 import {
   addFrame,
   addNode,
@@ -32,6 +31,7 @@ import {
   startHistory,
   undo,
 } from "../../src/model/history";
+import { saveEditorFile } from "../../src/model/saveFile";
 import { shapeOf } from "../../src/model/shape";
 import { fits } from "../../src/model/types";
 import { catalogue, textToImage } from "../support";

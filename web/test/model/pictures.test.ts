@@ -1,11 +1,11 @@
 import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { openApiFile } from "../../src/model/apiFile";
-import { saveEditorFile } from "../../src/model/editorFile";
 import { readInfotext, readSampler } from "../../src/model/infotext";
 import { openPicture, openText } from "../../src/model/open";
 import { readMetadata } from "../../src/model/picture";
 import { toPrompt } from "../../src/model/prompt";
+import { saveEditorFile } from "../../src/model/saveFile";
 import { catalogue, newId, options, textToImage } from "../support";
 
 const ascii = (text: string) => [...new TextEncoder().encode(text)];

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { openEditorFile, saveEditorFile } from "../../src/model/editorFile";
+import { openEditorFile } from "../../src/model/editorFile";
 import { afterRun, setValue } from "../../src/model/edits";
 import { addInteger, clampInteger, plainInteger, readInteger } from "../../src/model/integer";
 import { type JsonObject, readJson, sameJson, writeJson } from "../../src/model/json";
 import { openText } from "../../src/model/open";
 import { toPrompt } from "../../src/model/prompt";
+import { saveEditorFile } from "../../src/model/saveFile";
 import { allowed } from "../../src/model/schema";
 import { catalogue, newId, options, textToImage } from "../support";
 

@@ -1,4 +1,4 @@
-"""Fields that a choice brings: a node has them only while that is chosen; files hold them right after the choice."""
+"""Inputs that a choice brings: a node has them only while that is chosen; files hold them right after the choice."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ _BROUGHT: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
         "scale width": ("width",),
         "scale height": ("height",),
         "scale total pixels": ("megapixels",),
-        "match size": ("crop",),
+        "match size": ("match", "crop"),
     },
 }
 
 
 def brought_by(node_type: str, name: str, chosen: Any) -> tuple[str, ...]:
-    """The names of the fields, `choice.field`, that a node has while `chosen` is the value of its field `name`."""
+    """The names of the inputs, `choice.field`, that a node has while `chosen` is the value of its field `name`."""
     brought = _BROUGHT.get((node_type, name), {}).get(chosen, ()) if isinstance(chosen, str) else ()
     return tuple(f"{name}.{each}" for each in brought)
 
 
 def is_brought(node_type: str, name: str) -> bool:
-    """Whether a node has this field only while something is chosen."""
+    """Whether a node has this input only while something is chosen."""
+    return bool(brought_when(node_type, name))
+
+
+def brought_when(node_type: str, name: str) -> Mapping[str, list[str]]:
+    """By the name of the choice, the values that bring this input; nothing where it is always there."""
     choice, dot, field = name.partition(".")
-    return bool(dot) and any(field in each for each in _BROUGHT.get((node_type, choice), {}).values())
+    values = [value for value, fields in _BROUGHT.get((node_type, choice), {}).items() if field in fields]
+    return {choice: values} if dot and values else {}

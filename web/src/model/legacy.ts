@@ -1,0 +1,32 @@
+import type { Json } from "./json";
+import type { NodeSchema } from "./schema";
+
+/* Names that changed since some files were written: node classes, inputs, values. */
+
+const CLASSES: Readonly<Record<string, string>> = { T2IAdapterLoader: "ControlNetLoader" };
+const INPUTS: Readonly<Record<string, string>> = { "ControlNetLoader t2i_adapter_name": "control_net_name" };
+
+/** The name by which a class goes today; old files have some with a blank at the end. */
+export function currentClass(type: string): string {
+  const bare = type.trim();
+  return CLASSES[bare] ?? bare;
+}
+
+/** The name by which an input of a class goes today. Files number a row that grows behind a word: `images.image0`. */
+export function currentInput(type: string, name: string, schema: NodeSchema | undefined): string {
+  const [, row, place] = /^(.+)\.[a-z_]+(\d+)$/i.exec(name) ?? [];
+  const grown = `${row}.${place}`;
+  if (place !== undefined && schema?.sockets.some((one) => one.each && one.name === grown)) return grown;
+  return INPUTS[`${type} ${name}`] ?? name;
+}
+
+/** What ComfyUI calls a place in a row that grows: the row's word for one, and the number. */
+export function fileInput(name: string, schema: NodeSchema | undefined): string {
+  const each = schema?.sockets.find((one) => one.name === name)?.each;
+  return each ? `${each.name}.${each.name.replace(/s$/, "")}${each.at}` : name;
+}
+
+/** The first samplers were called `sample_euler`. */
+export function currentValue(name: string, value: Json): Json {
+  return name === "sampler_name" && typeof value === "string" ? value.replace(/^sample_/, "") : value;
+}

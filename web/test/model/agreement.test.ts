@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { openEditorFile } from "../../src/model/editorFile";
+import type { JsonObject } from "../../src/model/json";
+import { toPrompt } from "../../src/model/prompt";
+import { saveEditorFile } from "../../src/model/saveFile";
+import { readCatalogue } from "../../src/model/schema";
+import { structureFaults } from "../structure";
+import { newId, options } from "../support";
+
+/* The server reads the same files: tests/web/test_agreement.py holds it to the same prompts. */
+
+const folder = new URL("../../../tests/web/agreement/", import.meta.url);
+const read = (name: string) => JSON.parse(readFileSync(new URL(name, folder), "utf8"));
+const catalogue = readCatalogue(read("object_info.json"));
+const files: readonly { name: string; file: JsonObject; prompt: Readonly<Record<string, JsonObject>> }[] =
+  read("files.json");
+
+const open = (file: unknown) => openEditorFile(file as JsonObject, catalogue, newId);
+const sent = (file: unknown) => {
+  const prompt = toPrompt(open(file), { ...options, catalogue });
+  return Object.fromEntries(Object.entries(prompt).map(([id, { class_type, inputs }]) => [id, { class_type, inputs }]));
+};
+/** What a prompt asks for: a value that is the widget's default may be said or left out. */
+const asked = (prompt: Readonly<Record<string, JsonObject>>) =>
+  Object.fromEntries(
+    Object.entries(prompt).map(([id, { class_type, inputs }]) => {
+      const widgets = catalogue.get(String(class_type))?.widgets ?? [];
+      const defaults = Object.fromEntries(widgets.filter((one) => !one.when).map((one) => [one.name, one.default]));
+      return [id, { class_type, inputs: { ...defaults, ...(inputs as object) } }];
+    }),
+  );
+
+describe("the editor and the server make the same of a file with", () => {
+  it.each(files.map((one) => [one.name, one] as const))("%s", (_, { file, prompt }) => {
+    const ours = sent(file);
+    expect(asked(ours)).toEqual(asked(prompt));
+    const saved = JSON.parse(JSON.stringify(saveEditorFile(open(file), catalogue)));
+    expect(sent(saved)).toEqual(ours);
+  });
+
+  it("what the editor saves of them", async () => {
+    const saved = files.map(({ name, file }) => ({ name, file: saveEditorFile(open(file), catalogue) }));
+    for (const { name, file } of saved) {
+      expect([name, structureFaults(file)]).toEqual([name, []]);
+      expect(saveEditorFile(open(JSON.parse(JSON.stringify(file))), catalogue)).toEqual(file);
+    }
+    await expect(`${JSON.stringify(saved, null, 1)}\n`).toMatchFileSnapshot(new URL("saved.json", folder).pathname);
+  });
+});
