@@ -28,6 +28,7 @@ SHOWN_INLINE = frozenset(
 )
 """What a browser may show; everything else is a download, whatever it is called."""
 
+_MAX_SIDE = 8192
 _PIECE_BYTES = 1 << 18
 _MAX_FIELD_BYTES = 1 << 16
 
@@ -38,15 +39,37 @@ async def view(request: web.Request) -> web.StreamResponse:
     if "filename" not in query:
         refuse(404, "Which file? filename is missing.", type="not_found")
     path = _named(parts(request).folders, query["filename"], query.get("type", "output"), query.get("subfolder", ""))
-    if wanted := query.get("preview"):
-        rgb = query.get("channel") == "rgb"
-        data, mime = await asyncio.to_thread(pictures.preview, path, wanted, rgb=rgb)
-        return _inline(data, mime, path.name)
-    match query.get("channel", "rgba"):
-        case "rgb" | "a" as which:
-            return _inline(await asyncio.to_thread(pictures.channel, path, which), "image/png", path.name)
-        case _:
-            return served(path)
+    wanted, channel = query.get("preview"), query.get("channel", "rgba")
+    if not wanted and channel not in ("rgb", "a"):
+        return served(path)
+    version = version_of(path)
+    if any(known.value == version for known in request.if_none_match or ()):
+        return web.Response(status=304)
+    if wanted:
+        side = _side(query.get("size"))
+        data, mime = await asyncio.to_thread(pictures.preview, path, wanted, rgb=channel == "rgb", side=side)
+    else:
+        data, mime = await asyncio.to_thread(pictures.channel, path, channel), "image/png"
+    response = _inline(data, mime, path.name)
+    response.etag = version
+    return response
+
+
+def version_of(path: Path) -> str | None:
+    """What tells the file from its other versions: the ETag that aiohttp serves it with. None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
+
+
+def _side(wanted: str | None) -> int | None:
+    if wanted is None:
+        return None
+    if not (wanted.isascii() and wanted.isdecimal()) or not 1 <= int(wanted[:6]) <= _MAX_SIDE:
+        refuse(400, f"size must be a number of pixels from 1 to {_MAX_SIDE}, not {wanted[:40]!r}.")
+    return int(wanted)
 
 
 async def upload_image(request: web.Request) -> web.Response:

@@ -17,6 +17,7 @@ from server.api.routes import Route
 
 _HIDDEN = frozenset({"configs", "custom_nodes"})
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp")
+_THUMBNAIL = 256
 
 
 async def get_folders(request: web.Request) -> web.Response:  # noqa: ARG001
@@ -72,7 +73,8 @@ async def get_preview(request: web.Request) -> web.Response:
     beside = await asyncio.to_thread(_picture_of, roots[int(index)], request.match_info["filename"])
     if beside is None:
         refuse(404, "The model has no picture.", type="not_found")
-    return web.Response(body=await asyncio.to_thread(pictures.small, beside), content_type="image/webp")
+    data, mime = await asyncio.to_thread(pictures.preview, beside, "webp;85", rgb=True, side=_THUMBNAIL)
+    return web.Response(body=data, content_type=mime)
 
 
 def known_kind(kind: str) -> str:

@@ -81,16 +81,23 @@ def opened(path: Path, name: str = "") -> Generator[Image]:
             raise Refused(400, f"{shown} is too large.", "too_large") from error
 
 
-def preview(path: Path, wanted: str, *, rgb: bool) -> tuple[bytes, str]:
-    """A smaller file of the same picture, `webp;90` or `jpeg;80`, and its type."""
+def preview(path: Path, wanted: str, *, rgb: bool = False, side: int | None = None) -> tuple[bytes, str]:
+    """The picture as `webp;90` or `jpeg;80`, upright, no side longer than `side`, never enlarged; and its type."""
+    from PIL import ImageOps  # noqa: PLC0415
+
     form, _, quality = wanted.partition(";")
     form = form if form in ("webp", "jpeg") else "webp"
     with opened(path) as picture:
+        if side is not None:
+            picture.draft("RGB", (side, side))  # a JPEG is read no larger than it is shown
         if form == "jpeg" or rgb:
             ready = picture.convert("RGB")
         else:
             ready = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA")
-        return _saved(ready, form, min(max(int(quality), 1), 100) if quality.isdecimal() else 90), f"image/{form}"
+        if side is not None:
+            ready.thumbnail((side, side), reducing_gap=2.0)
+        upright = ImageOps.exif_transpose(ready)
+        return _saved(upright, form, min(max(int(quality), 1), 100) if quality.isdecimal() else 90), f"image/{form}"
 
 
 def channel(path: Path, which: str) -> bytes:
@@ -120,20 +127,6 @@ def masked(original: Path, mask: Path) -> bytes:
         out = io.BytesIO()
         whole.save(out, "PNG", compress_level=4, pnginfo=texts)
         return out.getvalue()
-
-
-def small(path: Path, side: int = 256) -> bytes:
-    """A WebP thumbnail."""
-    with opened(path) as picture:
-        copy = picture.convert("RGB")
-        copy.thumbnail((side, side))
-        return _saved(copy, "webp", 85)
-
-
-def safetensors_metadata(path: Path) -> dict[str, str] | None:
-    """The texts in a safetensors file's header, or None when it is no such file."""
-    found: object = (read_header(path) or {}).get("__metadata__")
-    return found if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _saved(picture: Image, form: str, quality: int = 90) -> bytes:

@@ -249,12 +249,13 @@ class FileRef(TypedDict):
 
 
 class ViewQuery(TypedDict, total=False):
-    """Which file, and in which form."""
+    """Which file, and in which form; `size` is the longest side that a preview may have."""
 
     filename: str
     type: Literal["input", "output", "temp"]
     subfolder: str
     preview: str
+    size: int
     channel: Literal["rgba", "rgb", "a"]
 
 

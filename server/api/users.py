@@ -14,7 +14,7 @@ from aiohttp import web
 from nodes.folders import inside, write_whole
 from server.api import shapes
 from server.api.answers import answer, json_body, json_object, problem, refuse, truthy
-from server.api.files import served
+from server.api.files import served, version_of
 from server.api.keys import parts
 from server.api.routes import Route
 
@@ -82,7 +82,7 @@ async def post_file(request: web.Request) -> web.Response:
         if path.exists() and request.query.get("overwrite") == "false":
             return problem(409, "There is a file of this name.", type="exists")
         known = request.if_match
-        if known is not None and _version(path) not in {tag.value for tag in known}:
+        if known is not None and version_of(path) not in {tag.value for tag in known}:
             return problem(412, "The file was changed since it was read.", type="changed")
         await asyncio.to_thread(write_whole, path, body)
         return _written(request, path)
@@ -126,20 +126,11 @@ def _existing(request: web.Request, part: str) -> Path:
     return path
 
 
-def _version(path: Path) -> str | None:
-    """What tells the file from its other versions: the ETag that aiohttp serves it with. None where there is none."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
-
-
 def _written(request: web.Request, path: Path) -> web.Response:
     root = _root(request)
     full = truthy(request.query.get("full_info"))
     response = answer(_info(path, root) if full else path.relative_to(root).as_posix())
-    response.etag = _version(path)
+    response.etag = version_of(path)
     return response
 
 

@@ -189,6 +189,7 @@ def test_pictures_of_every_kind_are_taken(shared: Running, case: str) -> None:
         "&channel=rgb",
         "&channel=a",
         "&preview=webp&channel=a",
+        "&preview=webp&size=2",
     ):
         shown = shared.ask("GET", f"/view?type=input&filename={name}{form_of}")
         assert shown.status == 200, (form_of, shown.body[:200])
@@ -208,6 +209,47 @@ def test_what_is_no_picture_is_refused(shared: Running, case: str) -> None:
     (shared.base / "output" / "broken.png").write_bytes(BAD[case])
     for form_of in ("&preview=webp", "&channel=rgb", "&channel=a"):
         assert shared.ask("GET", f"/view?filename=broken.png{form_of}").status in (200, 400)
+
+
+def test_a_preview_is_as_small_as_asked(shared: Running) -> None:
+    (shared.base / "output" / "wide.jpg").write_bytes(saved("JPEG", size=(640, 320)))
+    sizes = {}
+    for size in (1, 100, 8192):
+        reply = shared.ask("GET", f"/view?filename=wide.jpg&preview=webp;80&size={size}")
+        with Image.open(io.BytesIO(reply.body)) as picture:
+            sizes[size] = picture.size
+    assert sizes == {1: (1, 1), 100: (100, 50), 8192: (640, 320)}
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "8193", "1e3", "big", "", "9" * 500, "%C2%B2"])
+def test_a_size_that_is_none_is_refused(shared: Running, size: str) -> None:
+    (shared.base / "output" / "wide.jpg").write_bytes(saved("JPEG", size=(640, 320)))
+    reply = shared.ask("GET", f"/view?filename=wide.jpg&preview=webp;80&size={size}")
+    assert reply.status == 400
+    assert "8192" in reply.json["error"]["message"]
+
+
+def test_a_preview_stands_as_the_picture_is_meant(shared: Running) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by a quarter
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 32)).save(picture, "JPEG", exif=turned)
+    (shared.base / "output" / "turned.jpg").write_bytes(picture.getvalue())
+    for size in ("", "&size=16"):
+        reply = shared.ask("GET", f"/view?filename=turned.jpg&preview=webp{size}")
+        with Image.open(io.BytesIO(reply.body)) as shown:
+            assert shown.width * 2 == shown.height
+
+
+def test_a_preview_is_made_once_for_each_version_of_a_picture(shared: Running) -> None:
+    path = shared.base / "output" / "again.png"
+    path.write_bytes(saved("PNG", size=(8, 8)))
+    for form_of in ("preview=webp;80&size=4", "channel=rgb"):
+        first = shared.ask("GET", f"/view?filename=again.png&{form_of}")
+        known = {"If-None-Match": first.headers["ETag"]}
+        assert shared.ask("GET", f"/view?filename=again.png&{form_of}", headers=known).status == 304
+        path.write_bytes(saved("PNG", size=(9, 8)))
+        assert shared.ask("GET", f"/view?filename=again.png&{form_of}", headers=known).status == 200
 
 
 def test_a_name_that_is_taken_gets_a_number(shared: Running) -> None:

@@ -193,13 +193,20 @@ function readEntry([id, entry]: [string, JsonObject]): HistoryEntry {
 
 export const forget = (ids: readonly string[]) => post("/history", { delete: ids });
 
-export function imageUrl(image: ImageRef, preview?: "webp"): string {
+/** The size at which lists of pictures ask for them. */
+export const THUMBNAIL = 384;
+
+/** Where the picture is; with a size, a copy with no longer side. */
+export function imageUrl(image: ImageRef, size?: number): string {
   const query = new URLSearchParams({
     filename: image.filename,
     subfolder: image.subfolder ?? "",
     type: image.type ?? "output",
   });
-  if (preview) query.set("preview", `${preview};80`);
+  if (size) {
+    query.set("preview", "webp;85");
+    query.set("size", String(size));
+  }
   return `/api/view?${query}`;
 }
 

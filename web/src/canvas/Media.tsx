@@ -1,6 +1,6 @@
 import { ChevronLeft, ChevronRight, Paintbrush } from "lucide-react";
 import { memo, useEffect, useRef, useState } from "react";
-import { imageFromName, imageUrl } from "../api/rest";
+import { type ImageRef, imageFromName, imageUrl } from "../api/rest";
 import type { GraphNode } from "../model/document";
 import type { NodeShape } from "../model/shape";
 import { activeTab } from "../store/docs";
@@ -9,6 +9,12 @@ import { usePresence } from "../store/pictures";
 import { useUi } from "../store/ui";
 import { uploadName } from "./derive";
 import { MissingPicture } from "./MissingPicture";
+
+/** As sharp as a node can be seen: a hundred pictures of a camera's size would fill the memory. */
+const SHOWN = 1024;
+
+/** The picture for a node; what may move is shown as it is. */
+const shownUrl = (image: ImageRef) => imageUrl(image, /\.(png|jpe?g)$/i.test(image.filename) ? SHOWN : undefined);
 
 interface Props {
   readonly node: GraphNode;
@@ -56,7 +62,7 @@ function Results({
         onClick={() => useUi.setState({ lightbox: { items, at } })}
       >
         <img
-          src={imageUrl(shown)}
+          src={shownUrl(shown)}
           alt={shown.filename}
           draggable={false}
           decoding="async"
@@ -136,7 +142,7 @@ function Loaded({ name, tab, path, shape }: { name: string; tab: string; path: s
         onClick={() => useUi.setState({ lightbox: { items: [{ image }], at: 0 } })}
       >
         <img
-          src={imageUrl(image)}
+          src={shownUrl(image)}
           alt={name}
           draggable={false}
           decoding="async"

@@ -1,6 +1,6 @@
 import { Star } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { getHistory, type HistoryEntry, type ImageRef, imageUrl } from "../api/rest";
+import { getHistory, type HistoryEntry, type ImageRef, imageUrl, THUMBNAIL } from "../api/rest";
 import { useExec } from "../store/exec";
 import { report, useUi } from "../store/ui";
 import { isStarred, toggleStar } from "./stars";
@@ -56,7 +56,7 @@ export default function Gallery() {
               onClick={() => useUi.setState({ lightbox: { items, at } })}
               onKeyDown={(event) => walk(event)}
             >
-              <img src={imageUrl(image, "webp")} alt={image.filename} loading="lazy" draggable={false} />
+              <img src={imageUrl(image, THUMBNAIL)} alt={image.filename} loading="lazy" draggable={false} />
             </button>
             <button
               type="button"

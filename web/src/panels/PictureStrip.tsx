@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { type ImageRef, imageUrl } from "../api/rest";
+import { type ImageRef, imageUrl, THUMBNAIL } from "../api/rest";
 import { useUi } from "../store/ui";
 import { dragPicture } from "./dragPicture";
 
@@ -36,7 +36,7 @@ function Stamp({ image, more, onOpen }: { image: ImageRef; more: number; onOpen:
       onClick={onOpen}
     >
       <img
-        src={imageUrl(image, "webp")}
+        src={imageUrl(image, THUMBNAIL)}
         alt={image.filename}
         loading="lazy"
         draggable={false}

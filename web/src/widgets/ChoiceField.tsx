@@ -1,7 +1,7 @@
 import { ChevronDown, TriangleAlert, Upload } from "lucide-react";
 import { Popover } from "radix-ui";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { imageFromName, imageName, imageUrl, listModelPictures } from "../api/rest";
+import { imageFromName, imageName, imageUrl, listModelPictures, THUMBNAIL } from "../api/rest";
 import type { Json } from "../model/json";
 import { filterTexts, nearest } from "../model/search";
 import type { WidgetShape } from "../model/shape";
@@ -202,7 +202,7 @@ function Options({ widget, value, missing, onPick }: OptionsProps) {
             <Thumb
               src={
                 widget.upload
-                  ? imageUrl(imageFromName(String(option), widget.folder), "webp")
+                  ? imageUrl(imageFromName(String(option), widget.folder), THUMBNAIL)
                   : pictures.get(String(option))
               }
             />
