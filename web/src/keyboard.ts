@@ -1,4 +1,5 @@
 import { useEffect } from "react";
+import { stopLinking } from "./canvas/tapping";
 import { boxOf } from "./model/edits";
 import { hiddenIn } from "./model/frames";
 import { abandonGesture, activeTab, currentGraph } from "./store/docs";
@@ -57,6 +58,10 @@ function inWidget(target: HTMLElement, event: KeyboardEvent): boolean {
 
 function leave(target: HTMLElement): void {
   abandonGesture();
+  if (useUi.getState().linking?.tapped) {
+    stopLinking();
+    return;
+  }
   const card = target.closest<HTMLElement>(".react-flow__node");
   if (card && card !== target) {
     card.focus();

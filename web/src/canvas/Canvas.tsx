@@ -1,8 +1,5 @@
 import {
-  type Connection,
   ConnectionMode,
-  type EdgeChange,
-  type NodeChange,
   PanOnScrollMode,
   ReactFlow,
   type ReactFlowInstance,
@@ -13,45 +10,37 @@ import {
 } from "@xyflow/react";
 import { useEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
-import { type NodeId, withSubgraph } from "../model/document";
-import { addNode, addReroute, editFrame, extractNodes, insertSockets, moveNodes, type Point } from "../model/edits";
-import { contentOf, shiftPart } from "../model/frames";
-import { makeShake } from "../model/guides";
-import { HEADER, inputHandle, outputHandle } from "../model/layout";
-import { moveDots } from "../model/reroutes";
-import { placedNode } from "../model/shape";
+import type { Doc, NodeId } from "../model/document";
+import { addNode, addReroute, type Point } from "../model/edits";
+import { HEADER } from "../model/layout";
 import { socketColour } from "../model/types";
-import { activeTab, currentGraph, docOf, edit, editDuring, endGesture, graphIdOf, useDocs } from "../store/docs";
+import { LEAST_ZOOM, MOST_ZOOM } from "../model/view";
+import { activeTab, currentGraph, docOf, edit, graphIdOf, useDocs } from "../store/docs";
 import { runOf, useExec } from "../store/exec";
 import { loadResult, openFile } from "../store/files";
-import { fitView, holdFlow, notePointer, placeAt, theFlow } from "../store/focus";
+import { holdFlow, notePointer, placeAt, showFirst } from "../store/focus";
 import { useLibrary } from "../store/library";
-import { type Linking, useUi } from "../store/ui";
-import { alignDrag, beginAligning, endAligning } from "./aligning";
+import { useUi } from "../store/ui";
 import { DotView } from "./DotView";
-import {
-  type AnyNode,
-  DOT,
-  dotNumber,
-  frameNumber,
-  isFrameId,
-  type LinkEdge,
-  makeDeriver,
-  makeEdgeDeriver,
-} from "./derive";
+import { type AnyNode, frameNumber, isFrameId, type LinkEdge, makeDeriver, makeEdgeDeriver } from "./derive";
 import { FrameView } from "./FrameView";
 import { Grid } from "./Grid";
 import { Guides } from "./Guides";
-import { dropLink, endsOf, insertInto, link, linkingStyle, linkToBody, takeMoved, verdict } from "./gestures";
+import { linkingStyle } from "./gestures";
 import { Hints } from "./Hints";
 import { hintAt } from "./hints";
 import { LinkView, linkPath } from "./Link";
+import { LinkingNote } from "./LinkingNote";
+import { isValid, makeLinkDrag } from "./linking";
 import { type Level, LevelContext, levelAt, TRACED } from "./lod";
 import { beginLongPress } from "./longPress";
 import { Minimap } from "./Minimap";
-import { beginMarquee, drawsMarquee, withMarquee } from "./marquee";
+import { beginMarquee } from "./marquee";
+import { applyChanges, makeNodeDrag } from "./moving";
 import { NodeCard } from "./NodeCard";
+import { selectEdges } from "./selecting";
 import { TinyLinks } from "./TinyLinks";
+import { tap } from "./tapping";
 
 // What React Flow is given must be the same object each time: whatever is new makes all its nodes look again.
 const nodeTypes = { card: NodeCard, frame: FrameView, dot: DotView };
@@ -59,6 +48,13 @@ const edgeTypes = { link: LinkView };
 const GRID: [number, number] = [16, 16];
 const MIDDLE_BUTTON = [1];
 const ADD_KEYS = ["Shift", "Control", "Meta"];
+/** How near to a socket a link that is drawn must come to be drawn to it. */
+const MAGNET = 24;
+/**
+ * What a finger does not move the view by; a mouse pans by other buttons, from anywhere. React Flow marks each node with
+ * this as a class, and asks by it as a selector, which must not find them: one pans from nodes too.
+ */
+const HOLDS = window.matchMedia("(any-pointer: coarse)").matches ? "nodrag:not(.react-flow__node)" : "held:not(*)";
 const PRO = { hideAttribution: true };
 const NO_EDGES: LinkEdge[] = [];
 
@@ -96,6 +92,7 @@ export function Canvas() {
   );
   const drag = useMemo(makeNodeDrag, []);
   const linkDrag = useMemo(makeLinkDrag, []);
+  const store = useStoreApi();
   const level = useStore((state) => levelAt(state.transform[2]));
   const traced = useStore((state) => state.transform[2] < TRACED);
   useHandlesAgain(level);
@@ -116,6 +113,11 @@ export function Canvas() {
       onPointerDownCapture={(event) => {
         beginMarquee(event);
         beginLongPress(event);
+        // React Flow counts in lengths of the graph, a hand in those of the screen.
+        store.setState({ connectionRadius: MAGNET / store.getState().transform[2] });
+      }}
+      onClickCapture={(event) => {
+        if (tap(event)) event.stopPropagation();
       }}
       onDoubleClick={(event) => {
         if (!(event.target as Element).classList.contains("react-flow__pane")) return;
@@ -126,6 +128,7 @@ export function Canvas() {
       onDrop={(event) => drop(event)}
     >
       <Hints />
+      <LinkingNote />
       {linking && <style>{linkingStyle(linking, typesOf(nodes))}</style>}
       <LevelContext value={level}>
         <ReactFlow<AnyNode, LinkEdge>
@@ -152,7 +155,8 @@ export function Canvas() {
           onPaneContextMenu={paneMenu}
           connectionLineComponent={GhostLink}
           connectionMode={ConnectionMode.Strict}
-          connectionRadius={24}
+          connectOnClick={false}
+          noPanClassName={HOLDS}
           onlyRenderVisibleElements
           selectionOnDrag
           selectionMode={SelectionMode.Partial}
@@ -164,8 +168,8 @@ export function Canvas() {
           panOnScroll={trackpad}
           panOnScrollMode={PanOnScrollMode.Free}
           zoomOnDoubleClick={false}
-          minZoom={0.05}
-          maxZoom={2.5}
+          minZoom={LEAST_ZOOM}
+          maxZoom={MOST_ZOOM}
           snapToGrid={snap && !free}
           snapGrid={GRID}
           nodeDragThreshold={2}
@@ -203,7 +207,7 @@ type Flow = ReactFlowInstance<AnyNode, LinkEdge>;
 const holdIn = (flow: React.RefObject<Flow | undefined>) => (instance: Flow) => {
   flow.current = instance;
   holdFlow(instance as unknown as ReactFlowInstance);
-  requestAnimationFrame(() => fitView());
+  requestAnimationFrame(() => showFirst());
 };
 
 /** Each graph keeps where one looked at it. */
@@ -216,7 +220,7 @@ function useViewports(view: string, flow: React.RefObject<Flow | undefined>): vo
     const known = kept.current.get(view);
     last.current = view;
     if (known) void instance.setViewport(known);
-    else requestAnimationFrame(() => fitView());
+    else requestAnimationFrame(() => showFirst());
   }, [view, flow]);
   useEffect(() => {
     const timer = setInterval(() => {
@@ -274,233 +278,6 @@ function typesOf(nodes: readonly AnyNode[]): Set<string> {
   for (const node of nodes)
     if (node.type === "card") for (const handle of node.data.layout.handles) types.add(handle.type);
   return types;
-}
-
-function applyChanges(changes: readonly NodeChange<AnyNode>[]): void {
-  selectNodes(changes);
-  const asked = new Map<NodeId, Point>();
-  const frames = new Map<number, Point>();
-  const dots = new Map<number, Point>();
-  let dragging = false;
-  for (const change of changes) {
-    if (change.type !== "position" || !change.position) continue;
-    dragging ||= change.dragging === true;
-    const point = { x: Math.round(change.position.x), y: Math.round(change.position.y) };
-    const dot = dotNumber(change.id);
-    if (isFrameId(change.id)) frames.set(frameNumber(change.id), point);
-    else if (dot !== undefined) dots.set(dot, { x: point.x + DOT / 2, y: point.y + DOT / 2 });
-    else asked.set(change.id, { x: point.x, y: point.y + HEADER });
-  }
-  const places = frames.size ? asked : alignDrag(asked);
-  if (!places.size && !frames.size && !dots.size) return;
-  editDuring("move", "move", (doc, at) => {
-    let next = moveNodes(doc, at, places);
-    next = moveEnds(next, at, places);
-    if (dots.size) next = moveDots(next, at, dots);
-    const moved = { nodes: new Set(places.keys()), frames: new Set(frames.keys()) };
-    for (const [id, point] of frames) next = moveFrame(next, at, id, point, moved);
-    return next;
-  });
-  if (!dragging) endGesture();
-}
-
-type Doc = ReturnType<typeof docOf>;
-
-function moveEnds(doc: Doc, at: string, places: ReadonlyMap<NodeId, Point>): Doc {
-  const definition = doc.subgraphs.get(at);
-  if (!definition) return doc;
-  let next = definition;
-  for (const [id, point] of places) {
-    const side = id === "-10" ? "inputNode" : id === "-20" ? "outputNode" : undefined;
-    if (side) next = { ...next, [side]: { ...next[side], bounding: [point.x, point.y, 180, 100] } };
-  }
-  return next === definition ? doc : withSubgraph(doc, next);
-}
-
-/** What was in each frame when its drag began: nodes on the way must not be picked up. */
-const carried = new Map<number, ReturnType<typeof contentOf>>();
-
-interface Moved {
-  readonly nodes: Set<NodeId>;
-  readonly frames: Set<number>;
-}
-
-/** Moves a frame with what is in it and was not moved yet. */
-function moveFrame(doc: Doc, at: string, id: number, to: Point, moved: Moved): Doc {
-  const around = currentGraph();
-  const frame = around.graph.frames.get(id);
-  if (!frame) return doc;
-  const inside = carried.get(id) ?? contentOf(frame, around);
-  carried.set(id, inside);
-  const rest = {
-    nodes: new Set(inside.nodes.filter((one) => !moved.nodes.has(one))),
-    frames: new Set(inside.frames.filter((one) => !moved.frames.has(one))),
-  };
-  for (const one of rest.nodes) moved.nodes.add(one);
-  for (const one of rest.frames) moved.frames.add(one);
-  const next = shiftPart(doc, at, rest, { x: to.x - frame.x, y: to.y - frame.y });
-  return editFrame(next, at, id, to);
-}
-
-function selectNodes(changes: readonly NodeChange<AnyNode>[]): void {
-  const chosen = changes.filter((change) => change.type === "select");
-  if (!chosen.length) return;
-  useUi.setState((state) => {
-    const selection = new Set(state.selection);
-    const frames = new Set(state.frames);
-    for (const change of chosen) {
-      if (isFrameId(change.id)) {
-        if (drawsMarquee()) continue;
-        change.selected ? frames.add(frameNumber(change.id)) : frames.delete(frameNumber(change.id));
-      } else change.selected ? selection.add(change.id) : selection.delete(change.id);
-    }
-    return { selection: withMarquee(selection), frames };
-  });
-}
-
-function selectEdges(changes: readonly EdgeChange<LinkEdge>[]): void {
-  const chosen = changes.filter((change) => change.type === "select");
-  if (!chosen.length) return;
-  useUi.setState((state) => {
-    const links = new Set(state.links);
-    for (const change of chosen) {
-      const id = Number(change.id.slice(2));
-      if (change.selected) links.add(id);
-      else links.delete(id);
-    }
-    return { links };
-  });
-}
-
-function isValid(connection: Connection | LinkEdge): boolean {
-  if (!connection.sourceHandle || !connection.targetHandle) return false;
-  const ends = {
-    from: connection.source,
-    slot: Number(connection.sourceHandle.slice(2)),
-    to: connection.target,
-    input: connection.targetHandle.slice(2),
-  };
-  return verdict(ends).ok;
-}
-
-/** Dragging a lone node over a link offers to put it in. */
-function makeNodeDrag() {
-  let shaken = makeShake();
-  let lone: string | undefined;
-  const mark = (inserting: ReturnType<typeof insertingAt>) => {
-    if (inserting || useUi.getState().inserting) useUi.setState({ inserting });
-  };
-  return {
-    start: (_event: unknown, node?: AnyNode | readonly AnyNode[], list?: readonly AnyNode[]) => {
-      carried.clear();
-      endGesture();
-      const dragged = list ?? (Array.isArray(node) ? (node as readonly AnyNode[]) : []);
-      beginAligning(new Set(dragged.map((one) => one.id)));
-      shaken = makeShake();
-    },
-    move: (event: MouseEvent | TouchEvent | React.MouseEvent, node: AnyNode, list: readonly AnyNode[]) => {
-      lone = list.length === 1 && node.type === "card" ? node.id : undefined;
-      if (lone === undefined || !("clientX" in event)) return;
-      if (shaken(event.clientX, event.timeStamp)) takeOut(node.id);
-      mark(insertingAt({ x: event.clientX, y: event.clientY }, node));
-    },
-    /** The pointer moves more often than a node that goes from line to line of the grid. */
-    over: (point: Point) => {
-      const node = lone === undefined ? undefined : theFlow()?.getNode(lone);
-      if (node) mark(insertingAt(point, node as AnyNode));
-    },
-    stop: (_event: unknown, node?: unknown) => {
-      lone = undefined;
-      endGesture();
-      endAligning();
-      carried.clear();
-      const { inserting } = useUi.getState();
-      mark(undefined);
-      if (inserting && node) insertInto((node as AnyNode).id, inserting.link);
-    },
-  };
-}
-
-/** Shaking a node takes it out of the flow: part of the same step as the drag. */
-function takeOut(id: NodeId): void {
-  editDuring("move", "shake out", (doc, at) => extractNodes(doc, at, [id]));
-}
-
-/** The link under the pointer that takes the node, with the sockets that it would be led through. */
-function insertingAt(point: Point, node: AnyNode) {
-  const hit = document.elementsFromPoint(point.x, point.y).find((element) => element.closest(".react-flow__edge"));
-  const id = hit?.closest(".react-flow__edge")?.getAttribute("data-id");
-  if (!id || node.type !== "card") return undefined;
-  const link = Number(id.slice(2));
-  const sockets = insertSockets(currentGraph(), node.id, link);
-  const socketAt = (handle: string) => {
-    const found = node.data.layout.handles.find((one) => one.id === handle);
-    return found && { x: node.position.x + found.x, y: node.position.y + found.y };
-  };
-  const into = sockets && socketAt(inputHandle(sockets.input));
-  const out = sockets && socketAt(outputHandle(sockets.output));
-  return into && out ? { link, into, out } : undefined;
-}
-
-function makeLinkDrag() {
-  let done = false;
-  return {
-    start: (_event: unknown, from: { nodeId: string | null; handleId: string | null; handleType: string | null }) => {
-      done = false;
-      if (!from.nodeId || !from.handleId) return;
-      useUi.setState({ linking: linkingFrom(from.nodeId, from.handleId, from.handleType === "source" ? "out" : "in") });
-    },
-    connect: (connection: Connection) => {
-      done = true;
-      const { linking } = useUi.getState();
-      if (!connection.sourceHandle || !connection.targetHandle) return;
-      const ends = {
-        from: connection.source,
-        slot: Number(connection.sourceHandle.slice(2)),
-        to: connection.target,
-        input: connection.targetHandle.slice(2),
-      };
-      link(ends, linking?.moved);
-    },
-    end: (event: MouseEvent | TouchEvent) => {
-      const { linking } = useUi.getState();
-      useUi.setState({ linking: undefined, hint: undefined });
-      if (!linking || done) return;
-      const point = "changedTouches" in event ? event.changedTouches[0] : event;
-      if (point) dropOn(linking, { x: point.clientX, y: point.clientY });
-    },
-  };
-}
-
-export function linkingFrom(node: NodeId, handle: string, side: "in" | "out"): Linking | undefined {
-  const around = currentGraph();
-  const found = placedNode(around, around.at, node);
-  const name = handle.slice(2);
-  const type =
-    side === "out"
-      ? found?.shape.outputs[Number(name)]?.type
-      : found?.shape.inputs.find((one) => one.name === name)?.type;
-  return type === undefined ? undefined : { node, handle, side, type, moved: side === "out" ? takeMoved() : undefined };
-}
-
-function dropOn(linking: Linking, screen: Point): void {
-  const target = document.elementFromPoint(screen.x, screen.y);
-  const socket = target?.closest<HTMLElement>(".react-flow__handle");
-  const node = target?.closest<HTMLElement>(".react-flow__node")?.dataset.id;
-  if (socket?.dataset.nodeid && socket.dataset.handleid && socket.dataset.side !== linking.side) {
-    link(endsOf(linking, { node: socket.dataset.nodeid, handle: socket.dataset.handleid }), linking.moved);
-    return;
-  }
-  if (node && !isFrameId(node) && node !== linking.node) {
-    linkToBody(linking, node);
-    return;
-  }
-  if (linking.moved !== undefined) {
-    dropLink(linking.moved);
-    return;
-  }
-  if (!target?.closest(".canvas") || node === linking.node) return;
-  useUi.setState({ search: { screen, place: placeAt(screen), from: linking } });
 }
 
 function GhostLink({ fromX, fromY, toX, toY }: { fromX: number; fromY: number; toX: number; toY: number }) {

@@ -366,6 +366,9 @@ function ariaLabel(input: DeriveInput, node: GraphNode, shape: NodeShape, facts:
 export const FOLDED_IN = "folded-in";
 export const FOLDED_OUT = "folded-out";
 
+/** What is inside a frame is the canvas: only its title is taken hold of. */
+const PASSED = { pointerEvents: "none" } as const;
+
 function makeFrame(frame: Frame, selected: boolean, ends: FrameEnds): FrameNode {
   const { x, y, width, height } = frameBox(frame);
   const handle = { y: FOLDED_HEIGHT / 2, width: 0.01, height: 0.01 };
@@ -382,6 +385,7 @@ function makeFrame(frame: Frame, selected: boolean, ends: FrameEnds): FrameNode 
     ],
     selected,
     zIndex: frame.folded ? 0 : -10,
+    style: PASSED,
     dragHandle: ".frame-title",
     data: { frame, ends },
     ariaLabel: `Frame ${frame.title}`,

@@ -7,7 +7,7 @@ import { NEW_PORT, type Placed, placedNode } from "../model/shape";
 import { fits, isAny, mayLink, type Verdict } from "../model/types";
 import { currentGraph, edit, newId } from "../store/docs";
 import { useLibrary } from "../store/library";
-import { type Linking, toast, useUi } from "../store/ui";
+import { type Linking, toast } from "../store/ui";
 
 export interface LinkEnds {
   readonly from: NodeId;
@@ -142,6 +142,7 @@ export function grabInput(event: MouseEvent, node: NodeId, handle: string): void
   event.stopPropagation();
   event.preventDefault();
   taken = known.id;
+  window.addEventListener("mouseup", () => setTimeout(forgetTaken), { once: true });
   const { clientX, clientY } = event;
   source.dispatchEvent(
     new window.MouseEvent("mousedown", {
@@ -158,6 +159,10 @@ export function grabInput(event: MouseEvent, node: NodeId, handle: string): void
 
 const SYNTHETIC = 77;
 let taken: number | undefined;
+/** A click takes nothing: the next drag must not think that it did. */
+const forgetTaken = () => {
+  taken = undefined;
+};
 
 /** The link whose end the drag that begins now has taken, asked for once. */
 export function takeMoved(): number | undefined {
@@ -175,14 +180,16 @@ export function insertInto(node: NodeId, linkId: number): void {
   edit("insert on link", (doc, at) => insertOnLink(doc, at, node, linkId, catalogue));
 }
 
-/** The rules that dim what the dragged link does not fit and light up what it does. */
+/** The rules that light up the socket one links from and all that fit it; the others are dimmed. */
 export function linkingStyle(linking: Linking, types: Iterable<string>): string {
   const side = linking.side === "out" ? "in" : "out";
   const ok = [...new Set(types)].filter((type) =>
     side === "in" ? fits(linking.type, type) : fits(type, linking.type),
   );
   const good = ok.map((type) => `.socket[data-side="${side}"][data-type="${CSS.escape(type)}"]`).join(",");
-  return good ? `${good}{opacity:1!important;--grow:1.35;--glow:1}` : "";
+  const own = `.socket[data-nodeid="${CSS.escape(linking.node)}"][data-handleid="${CSS.escape(linking.handle)}"]`;
+  const lit = good && `:is(${good}){opacity:1!important;--grow:1.35}:is(${good}) i{${GLOW}}`;
+  return `${own}{opacity:1!important}${lit}`;
 }
 
-export const linkingNow = () => useUi.getState().linking;
+const GLOW = "filter:drop-shadow(0 0 4px currentColor)";

@@ -24,7 +24,7 @@ import { substitute } from "../model/substitute";
 import { chosenPart, clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
 import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
 import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
-import { fitView, motion, openSearch, placeHere, theFlow } from "./focus";
+import { fitView, motion, moving, openSearch, placeHere, showFirst, theFlow } from "./focus";
 import { loadCatalogue, useLibrary } from "./library";
 import { cancel, run } from "./run";
 import { report, select, toast, togglePanel, useUi } from "./ui";
@@ -170,7 +170,7 @@ export function openSubgraph(id: NodeId): void {
   if (!node || !doc.subgraphs.has(node.type)) return;
   enterView([...activeTab().view, id]);
   select([]);
-  requestAnimationFrame(() => requestAnimationFrame(() => fitView()));
+  requestAnimationFrame(() => requestAnimationFrame(() => showFirst()));
 }
 
 /** Makes a node that this server does not know one of a class that it does. */
@@ -355,21 +355,21 @@ export const COMMANDS: readonly Command[] = [
     label: "Zoom to 100 %",
     group: "View",
     keys: ["1"],
-    run: () => void theFlow()?.zoomTo(1, { duration: motion() }),
+    run: () => void theFlow()?.zoomTo(1, moving()),
   },
   {
     id: "zoom-in",
     label: "Zoom in",
     group: "View",
     keys: ["+", "="],
-    run: () => void theFlow()?.zoomIn({ duration: motion(120) }),
+    run: () => void theFlow()?.zoomIn(moving(120)),
   },
   {
     id: "zoom-out",
     label: "Zoom out",
     group: "View",
     keys: ["-"],
-    run: () => void theFlow()?.zoomOut({ duration: motion(120) }),
+    run: () => void theFlow()?.zoomOut(moving(120)),
   },
   {
     id: "zen",

@@ -8,7 +8,7 @@ import { toPrompt } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
 import { substitutes } from "../model/substitute";
 import { activeTab, docOf, edit, isDirty, markSaved, newId, openTab, type Tab, useDocs } from "./docs";
-import { fitView, goToNode, placeAt, pointerAt } from "./focus";
+import { goToNode, placeAt, pointerAt, showFirst } from "./focus";
 import { useLibrary } from "./library";
 import { uploadPicture } from "./pictures";
 import { report, select, toast, useUi } from "./ui";
@@ -19,7 +19,7 @@ export function openWorkflow(name: string, doc: Doc, on: Pick<Tab, "path" | "ver
   openTab(name, doc, on);
   select([]);
   useUi.setState({ phoneGraph: false });
-  requestAnimationFrame(() => requestAnimationFrame(() => fitView()));
+  requestAnimationFrame(() => requestAnimationFrame(() => showFirst()));
   reportMissing(doc);
 }
 

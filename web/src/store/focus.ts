@@ -1,9 +1,11 @@
 import type { ReactFlowInstance } from "@xyflow/react";
-import type { NodeId } from "../model/document";
+import { type NodeId, runOrder } from "../model/document";
 import type { Box, Point } from "../model/edits";
 import { bounds, boxOf } from "../model/edits";
 import { frameBox, hiddenIn, uncover } from "../model/frames";
+import { firstView, type Size, viewOf } from "../model/view";
 import { activeTab, currentGraph, docOf, edit, enterView, locate } from "./docs";
+import { runOf, useExec } from "./exec";
 import { select, useUi } from "./ui";
 
 /* What moves the view. The canvas hands its instance over when it is ready, and takes it back when it goes. */
@@ -25,6 +27,8 @@ export const pointerAt = () => pointer;
 
 const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const motion = (ms = 200) => (calm() ? 0 : ms);
+/** How the view moves: fast at first, and gently to its end. */
+export const moving = (ms = 200) => ({ duration: motion(ms), ease: (t: number) => 1 - (1 - t) ** 3 });
 
 export function placeAt(screen: Point): Point {
   return flow?.screenToFlowPosition(screen) ?? screen;
@@ -51,8 +55,53 @@ export function fitView(only?: Iterable<NodeId>): void {
 }
 
 export function showBox(box: Box): void {
-  void flow?.fitBounds(box, { padding: 0.12, duration: motion() });
-  if (flow && flow.getZoom() > 1) void flow.zoomTo(1, { duration: motion() });
+  void flow?.setViewport(viewOf(box, roomOf()), moving());
+}
+
+function roomOf(): Size {
+  const { width = 0, height = 0 } = document.querySelector(".canvas")?.getBoundingClientRect() ?? {};
+  return { width: Math.max(1, width), height: Math.max(1, height) };
+}
+
+/** On a narrow screen, below this zoom nothing could be read or touched. */
+const LEGIBLE = 0.6;
+const NARROW = 700;
+
+/** Shows a graph that is opened: all of it, or on a narrow screen the nodes that run now or run first. */
+export function showFirst(): void {
+  const room = roomOf();
+  if (room.width > NARROW) {
+    fitView();
+    return;
+  }
+  const around = currentGraph();
+  const tab = activeTab();
+  const { nodes: states } = runOf(useExec.getState(), tab.id);
+  const hidden = hiddenIn(around.graph).nodes;
+  const order = runOrder(around.graph).filter((id) => !hidden.has(id));
+  const running = order.findIndex((id) => states[[...tab.view, id].join(":")]?.state === "running");
+  const boxes = order.slice(Math.max(0, running)).flatMap((id) => {
+    const node = around.graph.nodes.get(id);
+    return node ? [boxOf(node, around)] : [];
+  });
+  const view = firstView(boxes, room, LEGIBLE);
+  if (view) void flow?.setViewport(view, moving());
+}
+
+/** Moves the view so that the node is in the upper part of the screen, above what is opened at the bottom. */
+export function showAbove(id: NodeId): void {
+  const around = currentGraph();
+  const node = around.graph.nodes.get(id);
+  if (!node || !flow) return;
+  const box = boxOf(node, around);
+  const room = roomOf();
+  const upper = { width: room.width, height: room.height * 0.35 };
+  const whole = viewOf(box, upper);
+  const zoom = Math.max(flow.getZoom(), LEGIBLE);
+  const x = room.width / 2 - (box.x + box.width / 2) * zoom;
+  // A node that is taller than the room shows its beginning.
+  const y = whole.zoom >= zoom ? upper.height / 2 - (box.y + box.height / 2) * zoom : 16 - box.y * zoom;
+  void flow.setViewport({ x, y, zoom }, moving());
 }
 
 /** Shows a node of the prompt ("57:28"), going into its subgraph where it is in one. */
@@ -68,7 +117,7 @@ export function goToNode(path: string): void {
     if (!node) return;
     const box = boxOf(node, around);
     const zoom = Math.max(0.7, Math.min(1, flow?.getZoom() ?? 1));
-    void flow?.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom, duration: motion() });
+    void flow?.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom, ...moving() });
     document
       .querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(found.id)}"]`)
       ?.focus({ preventScroll: true });

@@ -3,7 +3,7 @@ import { saveEditorFile } from "../model/saveFile";
 import { activeTab, docOf, isDirty, newId, openTab, restoreTabs, type Tab, useDocs } from "./docs";
 import { closeRecord, type Draft, discardDraft, type Kept, keepSession, listDrafts, takeSession } from "./drafts";
 import { reopen } from "./files";
-import { fitView } from "./focus";
+import { showFirst } from "./focus";
 import { useLibrary } from "./library";
 import { report, toast, useUi } from "./ui";
 
@@ -57,7 +57,7 @@ export async function openDraft(draft: Draft): Promise<void> {
   if (!doc) return;
   openTab(draft.name, doc, { path: draft.path, version: draft.version, saved: undefined });
   await discardDraft(draft.key);
-  requestAnimationFrame(() => requestAnimationFrame(() => fitView()));
+  requestAnimationFrame(() => requestAnimationFrame(() => showFirst()));
 }
 
 /** Keeps what changes from now on, and warns where another window has the same document open. */

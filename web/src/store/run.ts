@@ -257,7 +257,7 @@ function freshRun(run: TabRun, job: Job): TabRun {
     Object.entries(run.nodes).filter(([, node]) => node.state === "skipped" || node.state === "error"),
   );
   for (const id of job.nodes) if (!nodes[id]) nodes[id] = { state: "queued" };
-  return { ...emptyRun, nodes, images: run.images, aspects: run.aspects };
+  return { ...emptyRun, nodes, images: run.images, aspects: run.aspects, seeds: run.seeds };
 }
 
 function markRunning(job: Job, id: string): void {

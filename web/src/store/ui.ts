@@ -36,6 +36,8 @@ export interface Linking {
   readonly type: string;
   /** The link whose end is being moved. */
   readonly moved?: number;
+  /** It was begun by a click or a tap, and goes on until the next. */
+  readonly tapped?: boolean;
 }
 
 export interface Question {
