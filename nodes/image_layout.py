@@ -69,7 +69,7 @@ def image_batch(*, image1: Image, image2: Image) -> Image:
 
 
 @node(id="BatchImagesNode", title="Batch Images", category="image")
-def batch_images(*, images: Annotated[list[Image], Each(max=50, min=2)]) -> Image:
+def batch_images(*, images: Annotated[list[Image], Each(max=50, min=1)]) -> Image:
     """Several batches of pictures as one, in the first one's size."""
     return Image(joined([image.pixels for image in images]))
 

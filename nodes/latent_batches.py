@@ -47,7 +47,7 @@ def latent_batch(*, samples1: Latent, samples2: Latent) -> Latent:
 
 
 @node(id="BatchLatentsNode", title="Batch Latents", category="latent")
-def batch_latents(*, latents: Annotated[list[Latent], Each(max=50, min=2)]) -> Latent:
+def batch_latents(*, latents: Annotated[list[Latent], Each(max=50, min=1)]) -> Latent:
     """Several batches of latents as one, in the first one's size."""
     return _joined(latents)
 

@@ -129,7 +129,7 @@ def threshold_mask(*, mask: Mask, value: _Share = 0.5) -> Mask:
 
 
 @node(id="BatchMasksNode", title="Batch Masks", category="mask")
-def batch_masks(*, masks: Annotated[list[Mask], Each(max=50, min=2)]) -> Mask:
+def batch_masks(*, masks: Annotated[list[Mask], Each(max=50, min=1)]) -> Mask:
     """Several masks as one batch, in the first one's size."""
     first = masks[0].values.unsqueeze(1)
     return Mask(torch.cat([like(m.values.unsqueeze(1), first, batch=False) for m in masks]).squeeze(1))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from nodes.define import AnyValue, Shown, node
-from nodes.widgets import Lazy, Range, Text
+from nodes.widgets import Advanced, Lazy, Named, Range, Spare, Text
 
 _LIMIT = 2**63 - 1
 
@@ -43,10 +43,17 @@ def primitive_boolean(*, value: bool = False) -> bool:
     return value
 
 
-@node(id="CustomCombo", title="Custom Combo", category="utils", experimental=True)
-def custom_combo(*, choice: str = "") -> str:
-    """One of the words that were written into the node."""
-    return choice
+class Chosen(NamedTuple):
+    """One of several words, and its place among them."""
+
+    string: str
+    place: Annotated[int, Named("INDEX")]
+
+
+@node(id="CustomCombo", title="Custom Combo", category="utils", experimental=True, version=2)
+def custom_combo(*, choice: str = "", index: Annotated[int, Range(0, _LIMIT), Spare, Advanced] = 0) -> Chosen:
+    """One of the words that were written into the node, and its place among them."""
+    return Chosen(choice, index)
 
 
 @node(id="ComfySwitchNode", title="Switch", category="logic", experimental=True, outputs=("output",))
@@ -60,10 +67,18 @@ def _switched(switch: bool | None) -> Iterable[str]:
     return ["on_true" if switch else "on_false"]
 
 
-@node(id="PreviewAny", title="Preview as Text", category="utils", terminal=True)
-def preview_any(*, source: AnyValue) -> Shown:
+class ShownText(NamedTuple):
+    """A text, shown in the node."""
+
+    string: str
+    ui: Shown
+
+
+@node(id="PreviewAny", title="Preview as Text", category="utils", terminal=True, version=2)
+def preview_any(*, source: AnyValue) -> ShownText:
     """Show any value as text."""
-    return Shown(data={"text": [describe(source)]})
+    text = describe(source)
+    return ShownText(text, Shown(data={"text": [text]}))
 
 
 def describe(value: Any) -> str:

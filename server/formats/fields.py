@@ -7,7 +7,7 @@ from typing import Any
 
 from nodes.brought import brought_by, is_brought
 from server.formats.document import Item
-from server.formats.legacy import current_input, current_value, rows_of
+from server.formats.legacy import current_input, current_value, is_word, rows_of
 from server.formats.shapes import InputShape, NodeShape
 
 CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize"})
@@ -63,6 +63,8 @@ def _fields_in_order(item: Item, values: Sequence[Any], shape: NodeShape | None)
             return (*widgets, *others)  # a list that leaves out fields that stayed as they were
         known = {w.name: w for w in widgets}
         return tuple(known.get(each.name, each) for each in listed)
+    if len(values) > 1 and is_word(item.type, values[1]):
+        return widgets[:1]
     if shape.versions and not _fits(values, widgets):
         version = next((each for each in shape.versions if _fits(values, each)), None)
         if version is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from server.engine.graph import Graph, Link, Placed
 from server.formats.errors import FormatError, shown
-from server.formats.legacy import current_input, current_type, current_value
+from server.formats.legacy import current_input, current_type, current_value, passed_on
 from server.formats.reading import optional_mapping
 
 Prompt = dict[str, Any]
@@ -29,7 +30,9 @@ def read_prompt(prompt: object) -> Graph:
     """
     if not isinstance(prompt, Mapping):
         raise FormatError(f"The prompt is {shown(prompt)}; it must be an object of nodes by id.")
-    return Graph.of(_placed(str(name), node) for name, node in cast("Mapping[Any, Any]", prompt).items())
+    return _without_passing_on(
+        Graph.of(_placed(str(name), node) for name, node in cast("Mapping[Any, Any]", prompt).items())
+    )
 
 
 def to_prompt(graph: Graph) -> Prompt:
@@ -73,6 +76,30 @@ def _placed(name: str, node: object) -> Placed:
         title if isinstance(title, str) else "",
         version if isinstance(version, int) and not isinstance(version, bool) else None,
     )
+
+
+def _without_passing_on(graph: Graph) -> Graph:
+    """The graph with links to what a node only passes on leading to where that comes from."""
+    if not any(_passed_on(graph, link) for each in graph for _, link in each.links):
+        return graph
+    return Graph.of(
+        replace(each, inputs={**each.inputs, **{name: _origin(graph, link) for name, link in each.links}})
+        for each in graph
+    )
+
+
+def _origin(graph: Graph, link: Link) -> Link:
+    seen = {link}
+    while (before := _passed_on(graph, link)) is not None and before not in seen:
+        seen.add(link := before)
+    return link
+
+
+def _passed_on(graph: Graph, link: Link) -> Link | None:
+    source = graph.get(link.node)
+    name = passed_on(source.type, link.slot) if source is not None else None
+    before = source.inputs.get(name) if source is not None and name is not None else None
+    return before if isinstance(before, Link) else None
 
 
 def _value(name: str, value: object) -> Any:
