@@ -99,6 +99,19 @@ export function changeJob(id: string, change: (job: Job) => Job): void {
   });
 }
 
+const REMEMBERED = 50;
+
+/** A window that stays open for weeks keeps what its last jobs were, not all; the server has their history. */
+export function forgetOldJobs(): void {
+  useExec.setState(({ jobs }) => {
+    const ended = Object.values(jobs).filter((job) => job.endedAt !== undefined);
+    const old = ended.sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0)).slice(REMEMBERED);
+    if (!old.length) return {};
+    const gone = new Set(old.map((job) => job.id));
+    return { jobs: Object.fromEntries(Object.entries(jobs).filter(([id]) => !gone.has(id))) };
+  });
+}
+
 /** Overall progress of the running job in 0..1. */
 export const progressOf = (state: Exec) => (state.current ? progressOfJob(state, state.current) : undefined);
 

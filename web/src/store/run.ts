@@ -14,6 +14,7 @@ import {
   changeRun,
   dropPreviews,
   emptyRun,
+  forgetOldJobs,
   type Job,
   type NodeRun,
   runOf,
@@ -311,6 +312,7 @@ function finish(job: Job, state: Job["state"]): void {
     ),
   }));
   changeJob(job.id, (one) => ({ ...one, state, endedAt: Date.now(), flame }));
+  forgetOldJobs();
   useExec.setState((all) => ({
     current: all.current === job.id ? undefined : all.current,
     finished: all.finished + 1,
