@@ -9,6 +9,7 @@ import "./styles/widgets.css";
 import "./styles/jobs.css";
 import "./styles/panels.css";
 import "./styles/editing.css";
+import "./styles/forced.css";
 import { App } from "./App";
 
 const root = document.getElementById("root");

@@ -474,6 +474,7 @@ function makeEdge(link: Link, { off, bypassed, selected, hidden, title, via, end
     selected,
     hidden,
     focusable: false,
+    ariaLabel: title,
     data: { link, off, bypassed, title, via },
   };
 }
