@@ -10,9 +10,9 @@ import {
 } from "@xyflow/react";
 import { useEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
+import { linkPath } from "../model/curves";
 import type { Doc, NodeId } from "../model/document";
-import { addNode, addReroute, type Point } from "../model/edits";
-import { HEADER } from "../model/layout";
+import { addNode, type Point } from "../model/edits";
 import { socketColour } from "../model/types";
 import { LEAST_ZOOM, MOST_ZOOM } from "../model/view";
 import { activeTab, currentGraph, docOf, edit, graphIdOf, useDocs } from "../store/docs";
@@ -20,6 +20,7 @@ import { runOf, useExec } from "../store/exec";
 import { loadResult, openFile } from "../store/files";
 import { holdFlow, notePointer, placeAt, showFirst } from "../store/focus";
 import { useLibrary } from "../store/library";
+import { rerouteAt } from "../store/links";
 import { useUi } from "../store/ui";
 import { DotView } from "./DotView";
 import { type AnyNode, frameNumber, isFrameId, type LinkEdge, makeDeriver, makeEdgeDeriver } from "./derive";
@@ -29,7 +30,8 @@ import { Guides } from "./Guides";
 import { linkingStyle } from "./gestures";
 import { Hints } from "./Hints";
 import { hintAt } from "./hints";
-import { LinkView, linkPath } from "./Link";
+import { beginKnife } from "./knife";
+import { LinkView } from "./Link";
 import { LinkingNote } from "./LinkingNote";
 import { isValid, makeLinkDrag } from "./linking";
 import { type Level, LevelContext, levelAt, TRACED } from "./lod";
@@ -111,6 +113,7 @@ export function Canvas() {
       }}
       onPointerOver={(event) => hintAt(event.target as Element)}
       onPointerDownCapture={(event) => {
+        if (beginKnife(event)) return;
         beginMarquee(event);
         beginLongPress(event);
         // React Flow counts in lengths of the graph, a hand in those of the screen.
@@ -291,9 +294,7 @@ function GhostLink({ fromX, fromY, toX, toY }: { fromX: number; fromY: number; t
 
 function reroute(event: React.MouseEvent, edge: LinkEdge): void {
   const id = edge.data?.link.id;
-  const point = placeAt({ x: event.clientX, y: event.clientY });
-  if (id !== undefined)
-    edit("reroute", (doc, at) => addReroute(doc, at, id, { x: point.x - 24, y: point.y + HEADER - 12 })[0]);
+  if (id !== undefined) rerouteAt(id, placeAt({ x: event.clientX, y: event.clientY }));
 }
 
 const nodeMenu = (event: React.MouseEvent, node: AnyNode) =>

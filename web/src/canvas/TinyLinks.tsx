@@ -1,9 +1,9 @@
 import { useStoreApi, ViewportPortal } from "@xyflow/react";
 import { memo, useEffect, useMemo, useRef } from "react";
+import { pathThrough } from "../model/curves";
 import { socketColour } from "../model/types";
 import { useUi } from "../store/ui";
 import type { AnyNode, LinkEdge } from "./derive";
-import { pathThrough } from "./Link";
 
 const WIDTH = 1.3;
 

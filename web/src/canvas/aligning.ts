@@ -1,6 +1,6 @@
 import type { NodeId } from "../model/document";
 import { type Box, bounds, boxOf, type Point } from "../model/edits";
-import { align } from "../model/guides";
+import { type Aligned, align } from "../model/guides";
 import { HEADER } from "../model/layout";
 import { currentGraph } from "../store/docs";
 import { theFlow } from "../store/focus";
@@ -42,7 +42,7 @@ export function beginAligning(ids: ReadonlySet<NodeId>): void {
 export function alignDrag(places: ReadonlyMap<NodeId, Point>): ReadonlyMap<NodeId, Point> {
   const { free } = useUi.getState();
   if (!drag || free) {
-    showGuides([]);
+    showLines(NO_LINES);
     return places;
   }
   const boxes = [...places].flatMap(([id, { x, y }]) => {
@@ -51,17 +51,23 @@ export function alignDrag(places: ReadonlyMap<NodeId, Point>): ReadonlyMap<NodeI
   });
   const whole = bounds(boxes);
   if (!whole) return places;
-  const { shift, guides } = align(whole, drag.others, REACH / (theFlow()?.getZoom() ?? 1));
-  showGuides(guides);
+  const { shift, ...lines } = align(whole, drag.others, REACH / (theFlow()?.getZoom() ?? 1));
+  showLines(lines);
   if (!shift.x && !shift.y) return places;
   return new Map([...places].map(([id, { x, y }]) => [id, { x: x + shift.x, y: y + shift.y }]));
 }
 
 export function endAligning(): void {
   drag = undefined;
-  showGuides([]);
+  showLines(NO_LINES);
 }
 
-function showGuides(guides: ReturnType<typeof align>["guides"]): void {
-  if (guides.length || useUi.getState().guides.length) useUi.setState({ guides });
+type Lines = Pick<Aligned, "guides" | "spacings">;
+
+const NO_LINES: Lines = { guides: [], spacings: [] };
+
+function showLines({ guides, spacings }: Lines): void {
+  const now = useUi.getState();
+  if (guides.length || spacings.length || now.guides.length || now.spacings.length)
+    useUi.setState({ guides, spacings });
 }

@@ -110,12 +110,17 @@ function bridgeOver(ends: LinkEnds, type: string): void {
   });
 }
 
-/** The first input of the node that is free and takes the type, sockets before widgets. */
-export function freeInput(target: Placed, type: string): string | undefined {
+/**
+ * The input that takes the type when a link is dropped on the node: the first that is free, sockets before widgets; where
+ * none is free, the first socket, whose link is replaced.
+ */
+export function landingInput(target: Placed, type: string): string | undefined {
   const { graph } = currentGraph();
-  const free = target.shape.inputs.filter((one) => fits(type, one.type) && !linkInto(graph, target.node.id, one.name));
+  const fitting = target.shape.inputs.filter((one) => fits(type, one.type));
+  const free = fitting.filter((one) => !linkInto(graph, target.node.id, one.name));
   const exact = free.filter((one) => !isAny(one.type));
-  return (exact.find((one) => !one.widget) ?? free.find((one) => !one.widget) ?? exact[0])?.name;
+  const best = exact.find((one) => !one.widget) ?? free.find((one) => !one.widget) ?? exact[0];
+  return (best ?? fitting.find((one) => !one.widget))?.name;
 }
 
 /** Links to the best socket of a node that a link was dropped on. */
@@ -123,7 +128,7 @@ export function linkToBody(linking: Linking, id: NodeId): boolean {
   const target = place(id);
   if (!target || id === linking.node) return false;
   if (linking.side === "out") {
-    const input = freeInput(target, linking.type);
+    const input = landingInput(target, linking.type);
     return input !== undefined && link({ ...endsOf(linking, { node: id, handle: inputHandle(input) }) }, linking.moved);
   }
   const slot = target.shape.outputs.findIndex((one) => fits(one.type, linking.type));

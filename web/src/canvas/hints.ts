@@ -4,7 +4,7 @@ import { placedNode } from "../model/shape";
 import { fits } from "../model/types";
 import { currentGraph } from "../store/docs";
 import { useUi } from "../store/ui";
-import { freeInput } from "./gestures";
+import { landingInput } from "./gestures";
 
 /* What pointing at something tells: one rule of CSS, so that nothing is drawn anew. */
 
@@ -44,7 +44,7 @@ function landing(id: NodeId, linking: NonNullable<ReturnType<typeof useUi.getSta
   const node = placedNode(around, around.at, id);
   if (!node) return undefined;
   if (linking.side === "out") {
-    const input = freeInput(node, linking.type);
+    const input = landingInput(node, linking.type);
     return input === undefined ? undefined : inputHandle(input);
   }
   const slot = node.shape.outputs.findIndex((one) => fits(one.type, linking.type));

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import { linksInto } from "../model/document";
-import { addReroute, disconnect, editFrame, removeFrame, togglePin } from "../model/edits";
+import { disconnect, editFrame, removeFrame, togglePin } from "../model/edits";
 import { dotsOf } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
 import { shapeOf } from "../model/shape";
@@ -17,6 +17,7 @@ import {
 } from "../store/commands";
 import { activeTab, currentGraph, edit } from "../store/docs";
 import { keysNow } from "../store/keys";
+import { rerouteAt } from "../store/links";
 import { useUi } from "../store/ui";
 
 interface Item {
@@ -174,7 +175,8 @@ function linkItems(id: number): readonly Item[] {
   return [
     {
       label: "Add a reroute",
-      run: () => edit("reroute", (doc, at) => addReroute(doc, at, id, { x: place.x - 24, y: place.y + 20 })[0]),
+      keys: keysNow(command("reroute"))[0],
+      run: () => rerouteAt(id, place),
     },
     { label: "Delete the link", run: () => edit("disconnect", (doc, at) => disconnect(doc, at, [id])) },
   ];

@@ -11,6 +11,8 @@ const MOUSE: readonly (readonly [string, string])[] = [
   ["Drop a link on empty space", "Add a node that takes it"],
   ["Drag a node onto a link", "Put it in"],
   ["Double-click a link", "Reroute"],
+  ["Ctrl+right drag", "Cut the links it crosses"],
+  ["Click a socket, then another", "Link them"],
   ["Drag an input's end off", "Disconnect"],
   ["Shake a node", "Take it out of its links"],
   ["Alt while dragging", "Leave grid and guides alone"],

@@ -26,6 +26,7 @@ import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTa
 import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
 import { fitView, motion, moving, openSearch, placeHere, showFirst, theFlow } from "./focus";
 import { loadCatalogue, useLibrary } from "./library";
+import { rerouteHere } from "./links";
 import { cancel, run } from "./run";
 import { report, select, toast, togglePanel, useUi } from "./ui";
 
@@ -323,6 +324,7 @@ export const COMMANDS: readonly Command[] = [
     keys: [],
     run: () => edit("make nodes of reroute points", dotsToNodes),
   },
+  { id: "reroute", label: "Put a reroute into the link", group: "Node", keys: ["R"], run: rerouteHere },
   { id: "note", label: "Add a note", group: "Node", keys: ["N"], run: addHere("MarkdownNote") },
   { id: "tidy", label: "Tidy up the layout", group: "Node", keys: ["L"], run: layOut },
   { id: "align-left", label: "Align left", group: "Node", keys: ["Alt+ArrowLeft"], run: alignChosen("left") },
@@ -444,7 +446,7 @@ export const COMMANDS: readonly Command[] = [
     id: "refresh",
     label: "Read the nodes and models again",
     group: "File",
-    keys: ["R"],
+    keys: ["Shift+R"],
     run: () => void loadCatalogue(),
   },
 ];

@@ -2,7 +2,7 @@ import { create } from "zustand";
 import type { ImageRef } from "../api/rest";
 import type { NodeId } from "../model/document";
 import type { Point } from "../model/edits";
-import type { Guide } from "../model/guides";
+import type { Guide, Spacing } from "../model/guides";
 import type { ChosenKeys } from "../model/keys";
 
 export type LeftPanel = "outline" | "nodes" | "workflows" | "templates";
@@ -102,6 +102,10 @@ interface Ui {
   readonly hint?: string;
   /** Lines that what is dragged lies along. */
   readonly guides: readonly Guide[];
+  /** Gaps that it makes as wide as others. */
+  readonly spacings: readonly Spacing[];
+  /** The stroke that is drawn to cut links. */
+  readonly knife?: readonly Point[];
   readonly keys: ChosenKeys;
 }
 
@@ -148,6 +152,7 @@ export const useUi = create<Ui>(() => ({
   phoneGraph: false,
   free: false,
   guides: [],
+  spacings: [],
   keys: {},
   ...kept(),
 }));

@@ -20,7 +20,7 @@ describe("what is dragged near the line of another", () => {
   });
 
   it("stays where it is when none is within reach", () => {
-    expect(align(box(220, 400), [box(200, 0)], 6)).toEqual({ shift: { x: 0, y: 0 }, guides: [] });
+    expect(align(box(220, 400), [box(200, 0)], 6)).toEqual({ shift: { x: 0, y: 0 }, guides: [], spacings: [] });
     expect(align(box(0, 0), [], 6).guides).toEqual([]);
   });
 
@@ -28,6 +28,49 @@ describe("what is dragged near the line of another", () => {
     const { shift, guides } = align(box(130, 400, 40), [box(98, 0)], 6);
     expect(shift.x).toBe(-2);
     expect(guides).toEqual([{ axis: "x", at: 148, from: 0, to: 450 }]);
+  });
+});
+
+describe("what is dragged between or beside others", () => {
+  const [left, right] = [box(0, 0), box(400, 10)];
+
+  it("goes to where both gaps are the same", () => {
+    const { shift, spacings } = align(box(203, 20), [left, right], 6);
+    expect(shift.x).toBe(-3);
+    expect(spacings.map(({ from, to }) => to - from)).toEqual([100, 100]);
+  });
+
+  it("shows the gaps that are equal, as wide as they are", () => {
+    const { shift, spacings } = align(box(203, 20, 96), [left, right], 6);
+    expect(shift.x).toBe(-1);
+    expect(spacings).toEqual([
+      { axis: "x", at: 35, from: 100, to: 202 },
+      { axis: "x", at: 40, from: 298, to: 400 },
+    ]);
+  });
+
+  it("goes as far from the last of a row as that is from the one before", () => {
+    const row = [box(0, 0), box(130, 10), box(1000, 900)];
+    const { shift, spacings } = align(box(263, 23), row, 6);
+    expect(shift.x).toBe(-3);
+    expect(spacings.map(({ from, to }) => [from, to])).toEqual([
+      [100, 130],
+      [230, 260],
+    ]);
+    expect(align(box(-133, 23), row, 6).shift.x).toBe(3);
+  });
+
+  it("does the same from above to below", () => {
+    const { shift, spacings } = align(box(23, 164), [box(0, 0), box(10, 80)], 6);
+    expect(shift.y).toBe(-4);
+    expect(spacings.map(({ axis, from, to }) => [axis, from, to])).toEqual([
+      ["y", 50, 80],
+      ["y", 130, 160],
+    ]);
+  });
+
+  it("counts nothing that lies elsewhere", () => {
+    expect(align(box(203, 20, 96), [left, box(400, 300)], 6).spacings).toEqual([]);
   });
 });
 
