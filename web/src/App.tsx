@@ -24,6 +24,7 @@ import { loadCatalogue, useLibrary } from "./store/library";
 import { restore, startKeeping } from "./store/persist";
 import { adopt, startEvents } from "./store/run";
 import { report, useUi } from "./store/ui";
+import { useDropGuard } from "./useDropGuard";
 import { usePaste } from "./usePaste";
 import { useTheme } from "./useTheme";
 
@@ -31,6 +32,7 @@ const Palette = lazy(() => import("./panels/Palette"));
 const Shortcuts = lazy(() => import("./panels/Shortcuts"));
 const Lightbox = lazy(() => import("./panels/Lightbox"));
 const Compare = lazy(() => import("./compare/Compare"));
+const ContactSheet = lazy(() => import("./compare/ContactSheet"));
 const MaskEditor = lazy(() => import("./mask/MaskEditor"));
 const FormPage = lazy(() => import("./form/FormPage"));
 
@@ -43,6 +45,7 @@ export function App() {
   const shortcuts = useUi((state) => state.shortcuts);
   const lightbox = useUi((state) => state.lightbox !== undefined);
   const compare = useUi((state) => state.compare !== undefined);
+  const sheet = useUi((state) => state.sheet !== undefined);
   const mask = useUi((state) => state.mask !== undefined);
   const phone = usePhone();
   const phoneGraph = useUi((state) => state.phoneGraph);
@@ -50,6 +53,7 @@ export function App() {
   const asForm = phone && hasForm && !phoneGraph;
   useKeyboard();
   usePaste();
+  const dragging = useDropGuard();
   useTheme();
   return (
     <Tooltip.Provider delayDuration={400}>
@@ -57,7 +61,7 @@ export function App() {
         <div
           // A click in the bars leaves the focus on the canvas, so that its keys go on working.
           onMouseDown={keepFocus}
-          className={["app", zen && "zen", phone && "phone"].filter(Boolean).join(" ")}
+          className={["app", zen && "zen", phone && "phone", dragging && "dragging"].filter(Boolean).join(" ")}
         >
           <TopBar />
           {asForm ? (
@@ -93,6 +97,7 @@ export function App() {
           {shortcuts && <Shortcuts />}
           {lightbox && <Lightbox />}
           {compare && <Compare />}
+          {sheet && <ContactSheet />}
           {mask && <MaskEditor />}
         </Suspense>
       </ReactFlowProvider>

@@ -8,6 +8,7 @@ import "./styles/canvas.css";
 import "./styles/widgets.css";
 import "./styles/jobs.css";
 import "./styles/panels.css";
+import "./styles/results.css";
 import "./styles/editing.css";
 import "./styles/forced.css";
 import { App } from "./App";

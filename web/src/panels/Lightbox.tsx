@@ -7,18 +7,22 @@ import {
   ImagePlus,
   Info,
   Pin,
+  Star,
   Trash2,
   Workflow,
   X,
 } from "lucide-react";
 import { Dialog } from "radix-ui";
-import { useEffect, useRef, useState } from "react";
-import { forget, getHistoryEntry, type HistoryEntry, type ImageRef, imageUrl } from "../api/rest";
+import { useEffect, useState } from "react";
+import { getHistoryEntry, type HistoryEntry, imageUrl } from "../api/rest";
 import { isObject } from "../model/json";
-import { useExec } from "../store/exec";
-import { loadResult, openJson } from "../store/files";
+import { loadResult } from "../store/files";
+import { forgetJob } from "../store/queue";
+import { openWorkflowOf, pinOrCompare, workflowOf } from "../store/results";
 import { seedsOf, takeSeeds } from "../store/seeds";
-import { ask, report, toast, useUi } from "../store/ui";
+import { toggleStars, useIsStarred } from "../store/stars";
+import { report, useUi } from "../store/ui";
+import { focusItself } from "./focusItself";
 import { useZoom } from "./useZoom";
 
 /** One picture at full size: wheel to the pixel, arrows to the next, how it was made beside it. */
@@ -26,47 +30,30 @@ export default function Lightbox() {
   const box = useUi((state) => state.lightbox);
   const pinned = useUi((state) => state.pinnedA);
   const [info, setInfo] = useState(false);
-  const stage = useRef<HTMLDivElement>(null);
   const item = box?.items[box.at];
-  const zoom = useZoom(stage, item ? imageUrl(item.image) : "");
+  const zoom = useZoom(item ? imageUrl(item.image) : "");
   const entry = useEntry(item?.job);
+  const star = useIsStarred(item?.image);
   if (!box || !item) return null;
   const close = () => useUi.setState({ lightbox: undefined });
   const go = (by: number) =>
     useUi.setState({ lightbox: { ...box, at: (box.at + by + box.items.length) % box.items.length } });
-  const pin = () => {
-    if (pinned && imageUrl(pinned) !== imageUrl(item.image))
-      return useUi.setState({
-        compare: { a: pinned, b: item.image },
-        lightbox: undefined,
-        pinnedA: undefined,
-        toasts: [],
-      });
-    useUi.setState({ pinnedA: item.image });
-    toast("Pinned as A. Open another and press C to compare.");
-  };
+  const pin = () => pinOrCompare(item.image);
   const remove = async () => {
-    if (!item.job || !(await ask(QUESTION(item.image)))) return;
-    try {
-      await forget([item.job]);
-      useExec.setState(({ finished }) => ({ finished: finished + 1 }));
-      close();
-    } catch (error) {
-      report(error);
-    }
+    const pictures = Object.values(entry?.outputs ?? {}).flatMap((output) => output.images ?? []);
+    if (item.job && (await forgetJob(item.job, pictures.length ? pictures : [item.image]))) close();
   };
   const keys = (event: React.KeyboardEvent) => {
     if (event.key === "ArrowRight") go(1);
     else if (event.key === "ArrowLeft") go(-1);
     else if (event.key.toLowerCase() === "c") pin();
     else if (event.key.toLowerCase() === "i") setInfo(!info);
-    else return;
+    else if (event.key.toLowerCase() === "s") toggleStars([item.image]);
+    else if (event.key === "Delete" && item.job) void remove();
+    else if (!zoom.press(event)) return;
     event.preventDefault();
   };
-  const workflow =
-    entry && isObject(entry.extra.extra_pnginfo) && isObject(entry.extra.extra_pnginfo.workflow)
-      ? entry.extra.extra_pnginfo.workflow
-      : undefined;
+  const workflow = workflowOf(entry);
   const seeds = entry ? seedsOf(entry.prompt) : [];
   return (
     <Dialog.Root open onOpenChange={close}>
@@ -75,6 +62,7 @@ export default function Lightbox() {
           className={info && entry ? "lightbox informed" : "lightbox"}
           aria-describedby={undefined}
           onKeyDown={keys}
+          onOpenAutoFocus={focusItself}
         >
           <Dialog.Title className="unseen">{item.image.filename}</Dialog.Title>
           <header>
@@ -83,13 +71,21 @@ export default function Lightbox() {
               {box.items.length > 1 && ` · ${box.at + 1} of ${box.items.length}`}
             </span>
             <span className="spring" />
-            {workflow && (
+            <button
+              type="button"
+              className="quiet percent"
+              title="Fit (0), or the picture's own pixels (1)"
+              onClick={zoom.toggle}
+            >
+              {zoom.percent} %
+            </button>
+            {entry && workflow && (
               <button
                 type="button"
                 className="quiet"
                 onClick={() => {
                   close();
-                  openJson(item.image.filename.replace(/\.\w+$/, ""), workflow);
+                  openWorkflowOf(entry, item.image);
                 }}
               >
                 <Workflow size={14} /> Open its workflow
@@ -142,6 +138,16 @@ export default function Lightbox() {
                 <Info size={16} />
               </button>
             )}
+            <button
+              type="button"
+              className={star ? "icon star on" : "icon star"}
+              title="Star (S)"
+              aria-label="Star"
+              aria-pressed={star}
+              onClick={() => toggleStars([item.image])}
+            >
+              <Star size={16} />
+            </button>
             <a
               className="icon"
               href={imageUrl(item.image)}
@@ -166,8 +172,14 @@ export default function Lightbox() {
               <X size={16} />
             </button>
           </header>
-          <div className="lightbox-stage" ref={stage}>
-            <img src={imageUrl(item.image)} alt={item.image.filename} style={zoom.style} draggable={false} />
+          <div className="lightbox-stage" ref={zoom.stage}>
+            <img
+              src={imageUrl(item.image)}
+              alt={item.image.filename}
+              style={zoom.style}
+              draggable={false}
+              onLoad={zoom.onLoad}
+            />
           </div>
           {box.items.length > 1 && (
             <>
@@ -185,12 +197,6 @@ export default function Lightbox() {
     </Dialog.Root>
   );
 }
-
-const QUESTION = ({ subfolder, filename }: ImageRef) => ({
-  title: "Take the run out of the history?",
-  text: `Its pictures leave the gallery. No file is deleted: ${[subfolder, filename].filter(Boolean).join("/")} stays in the server's output folder.`,
-  yes: "Take out",
-});
 
 function useEntry(job: string | undefined): HistoryEntry | undefined {
   const [entry, setEntry] = useState<HistoryEntry>();

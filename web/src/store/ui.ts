@@ -4,6 +4,7 @@ import type { NodeId } from "../model/document";
 import type { Point } from "../model/edits";
 import type { Guide, Spacing } from "../model/guides";
 import type { ChosenKeys } from "../model/keys";
+import type { Prompt } from "../model/prompt";
 
 export type LeftPanel = "outline" | "nodes" | "workflows" | "templates";
 export type RightPanel = "queue" | "gallery" | "form" | "inspector";
@@ -81,6 +82,8 @@ interface Ui {
   readonly lightbox?: { readonly items: readonly LightboxItem[]; readonly at: number };
   readonly compare?: { readonly a: ImageRef; readonly b: ImageRef };
   readonly pinnedA?: ImageRef;
+  /** The pictures of a contact sheet, and what they were made of. */
+  readonly sheet?: readonly { readonly image: ImageRef; readonly prompt: Prompt }[];
   readonly mask?: { readonly node: string; readonly widget: string; readonly image: ImageRef };
   readonly menu?: {
     readonly screen: Point;

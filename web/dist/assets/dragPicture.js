@@ -1,0 +1,1 @@
+function e(e,t){e.dataTransfer.setData(`application/x-sfumato-image`,JSON.stringify(t)),e.dataTransfer.effectAllowed=`copy`}export{e as t};

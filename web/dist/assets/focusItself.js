@@ -1,0 +1,1 @@
+function e(e){e.preventDefault(),e.currentTarget.focus()}export{e as t};
