@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from nodes.define import Context, node
-from nodes.diffusion import gligen, options, preview, schedules, unclip
+from nodes.diffusion import enlarging, gligen, options, preview, schedules, unclip
 from nodes.diffusion import noise as noises
 from nodes.diffusion import sample as sampling
 from nodes.diffusion.companions import accompanied, companions
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nodes.diffusion.guidance import Guide
     from nodes.diffusion.network import Network
+    from nodes.diffusion.unet import UNet
 
 Steps = Annotated[int, Range(1, 10_000)]
 Cfg = Annotated[float, Range(0.0, 100.0, step=0.1, round=0.01)]
@@ -300,7 +301,7 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
         return sampling.run(
             network,
             guide,
-            unclip.with_embeddings(gligen.shared(sides), network, model.source, seed),
+            _with_pictures(gligen.shared(sides), network, model, seed),
             noise=_noise(start, noise_seed, latent.batch_index),
             latent=start,
             sigmas=levels,
@@ -315,6 +316,13 @@ def run(  # noqa: PLR0917 -- a sampling run has this many parts
             parametrization=parametrization,
             reuse=reuse_of(model),
         )
+
+
+def _with_pictures(
+    sides: Mapping[str, Conditioning], network: UNet, model: Model, seed: int
+) -> Mapping[str, Conditioning]:
+    """The conditionings with the pictures that they show, as the network takes them."""
+    return enlarging.with_small_pictures(unclip.with_embeddings(sides, network, model.source, seed), network, seed)
 
 
 def _noise(latent: Tensor, seed: int | None, batch_index: tuple[int, ...] | None) -> Tensor:

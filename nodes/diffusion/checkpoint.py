@@ -162,7 +162,7 @@ def _from_file(path: Path) -> Checkpoint:
     model = _unet_in(header, content)
     family = model.source.family
     texts = [
-        Source(path, content, part, family, (("prefix", prefix), *_own_tokenizer(header, part)))
+        Source(path, content, part, families.text_family(family), (("prefix", prefix), *_own_tokenizer(header, part)))
         for prefix, part in TEXT_PARTS
         if any(n.startswith(prefix) for n in header.shapes)
     ]
@@ -256,7 +256,8 @@ def _folder_text(path: Path, part: str, family: str) -> Source:
     tokenizer = part.replace("text_encoder", "tokenizer")
     own = (path / tokenizer / "vocab.json").is_file()
     options = (("tokenizer", tokenizer),) if own else ()
-    return Source(path, _part_digest(path, part, *([tokenizer] if own else [])), part, family, options)
+    content = _part_digest(path, part, *([tokenizer] if own else []))
+    return Source(path, content, part, families.text_family(family), options)
 
 
 def _facts_of_folder(path: Path) -> tuple[tuple[str, Any], ...]:

@@ -161,18 +161,20 @@ class Evaluator:
         missing = self._network.in_channels - x.shape[1]
         if missing <= 0:
             return None
-        parts = [self._concat_of(piece, x, with_mask=missing % x.shape[1] == 1) for piece in group.pieces]
+        parts = [self._concat_of(piece, x, missing) for piece in group.pieces]
         joined = torch.cat(parts)
         return joined if group.box is None else group.box.crop(joined)
 
-    def _concat_of(self, piece: Piece, x: Tensor, *, with_mask: bool) -> Tensor:
-        """Mask and masked picture (inpainting), or the picture alone (editing by instruction), [B,C',h,w]."""
+    def _concat_of(self, piece: Piece, x: Tensor, channels: int) -> Tensor:
+        """Mask and masked picture (inpainting), or a picture alone (to be edited, or enlarged), [B,C',h,w]."""
         mask = self._mask if piece.cond.concat_mask is None else piece.cond.concat_mask
-        latent = self._latent
-        if piece.cond.concat_latent is not None:
-            latent = self._network.latent_format.process_in(piece.cond.concat_latent)
-        if not with_mask:
-            return torch.zeros_like(x) if piece.cond.concat_latent is None else _fit_to(latent, x)
+        latent, shown = self._latent, piece.cond.concat_latent
+        if shown is not None:
+            # What has other channels than a latent are pixels, and stays as it is.
+            latent = self._network.latent_format.process_in(shown) if shown.shape[1] == x.shape[1] else shown
+        if channels % x.shape[1] != 1:
+            blank = x.new_zeros((len(x), channels, *x.shape[-2:]))
+            return blank if shown is None else _fit_to(latent, x)
         if mask is None:
             blank = x.new_tensor(_BLANK_LATENT)[None, :, None, None].expand(len(x), -1, *x.shape[-2:])
             return torch.cat([torch.ones_like(x[:, :1]), blank], dim=1)

@@ -17,7 +17,7 @@ from nodes.diffusion.network import LatentFormat, Parametrization
 Config = dict[str, Any]
 
 _HEAD_WIDTH = 64
-_SD1_HEADS = 8
+_FIXED_HEADS = 8
 _TIME_WIDTH = 256
 _GROUPS = 32
 _LARGE_ADAPTER_WIDTHS = (16 * 16, 3 * 16 * 16)
@@ -41,6 +41,12 @@ FAMILIES: Mapping[str, Family] = {
         Family("sd2", "SD 2.x"),
         Family("sdxl", "SDXL", LatentFormat(scale=0.13025)),
         Family("sdxl_refiner", "the SDXL refiner", LatentFormat(scale=0.13025)),
+        Family(
+            "sd_x4",
+            "the SD x4 upscaler",
+            LatentFormat(scale=0.08333, downscale=4),
+            Parametrization(kind="v", beta_start=0.0001, beta_end=0.02),
+        ),
     )
 }
 
@@ -63,7 +69,14 @@ def unet_family(config: Mapping[str, Any]) -> str:
     """The family's name of a UNet with this configuration."""
     if config.get("addition_embed_type") == "text_time":
         return "sdxl" if "CrossAttn" in config["down_block_types"][-1] else "sdxl_refiner"
+    if config.get("num_class_embeds"):
+        return "sd_x4"
     return "sd2" if config.get("use_linear_projection") else "sd15"
+
+
+def text_family(family: str) -> str:
+    """The family whose text encoders a family's models have."""
+    return "sd2" if family == "sd_x4" else family
 
 
 def with_facts(family: Family, facts: Mapping[str, Any]) -> Family:
@@ -155,6 +168,7 @@ def _trunk_config(shapes: Shapes, levels: int) -> Config:
     keys = [s for n, s in shapes.items() if n.endswith("attn2.to_k.weight")]
     if not keys:
         raise WeightsError("These weights have no cross-attention; they are no text-conditioned UNet.")
+    levelled = "class_embedding.weight" in shapes
     config: Config = {
         "in_channels": shapes["conv_in.weight"][1],
         "block_out_channels": channels,
@@ -164,15 +178,26 @@ def _trunk_config(shapes: Shapes, levels: int) -> Config:
         "transformer_layers_per_block": tuple(d or middle for d in depths),
         "cross_attention_dim": keys[0][1],
         "use_linear_projection": linear,
-        # Called a dimension, means the number of heads: 8 in SD 1.x, heads of 64 channels everywhere later.
-        "attention_head_dim": tuple(max(1, c // _HEAD_WIDTH) for c in channels) if linear else _SD1_HEADS,
+        # Called a dimension, means the number of heads: 8 in SD 1.x and its x4 upscaler, of 64 channels each later.
+        "attention_head_dim": tuple(max(1, c // _HEAD_WIDTH) for c in channels)
+        if linear and not levelled
+        else _FIXED_HEADS,
         "norm_num_groups": _GROUPS if all(c % _GROUPS == 0 for c in channels) else 8,
     }
     if "time_embedding.cond_proj.weight" in shapes:  # how strongly to guide, for those distilled to be told so (LCM)
         config["time_cond_proj_dim"] = shapes["time_embedding.cond_proj.weight"][1]
+    if levelled:
+        config["num_class_embeds"] = shapes["class_embedding.weight"][0]
+        config["only_cross_attention"] = tuple(_looks_at_text_alone(shapes, b) for b in range(levels))
     if "add_embedding.linear_1.weight" in shapes:
         config |= _addition(shapes["add_embedding.linear_1.weight"][1], deep=max(*depths, middle) > 1)
     return config
+
+
+def _looks_at_text_alone(shapes: Shapes, level: int) -> bool:
+    """Whether the places of a level look at the text where those of other models look at one another."""
+    keys = shapes.get(f"down_blocks.{level}.attentions.0.transformer_blocks.0.attn1.to_k.weight", (0, 0))
+    return keys[0] != keys[1]
 
 
 def _addition(width: int, *, deep: bool) -> Config:

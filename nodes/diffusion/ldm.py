@@ -71,6 +71,7 @@ def unet_names(names: Collection[str]) -> dict[str, str]:
     blocks = dict(_blocks(names))
     # Class labels of unCLIP and sizes of SDXL share one name here; context tells them apart (see families).
     blocks |= {"label_emb.0.0": "add_embedding.linear_1", "label_emb.0.2": "add_embedding.linear_2"}
+    blocks["label_emb"] = "class_embedding"  # a table of noise levels, in the x4 upscaler
     return _renamed(names, blocks | _EMBEDDINGS)
 
 
@@ -96,6 +97,7 @@ def _originals(names: Collection[str]) -> Iterator[tuple[str, str]]:
     yield from ((ours, theirs) for theirs, ours in _EMBEDDINGS.items())
     for labels in ("add_embedding", "class_embedding"):
         yield from ((f"{labels}.linear_1", "label_emb.0.0"), (f"{labels}.linear_2", "label_emb.0.2"))
+    yield "class_embedding", "label_emb"
     prefixes = {".".join(n.split(".")[:4]) for n in names} | {".".join(n.split(".")[:5]) for n in names}
     index = 1
     for level in _numbered(names, "down_blocks"):

@@ -85,6 +85,9 @@ SELF_ATTENTION = "self_attention"
 SKIPPED_BLOCKS = "skipped_blocks"
 """Among the extras: numbers of transformer blocks to leave out."""
 
+NOISE_LEVEL = "noise_level"
+"""Among the extras: how much noise is in the picture beside the latent, for those that are told (the x4 upscaler)."""
+
 WATCH = "watch"
 """Among the extras: a `Watched` to note the middle's self-attention in."""
 

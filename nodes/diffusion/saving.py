@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 
-from nodes.diffusion import checkpoint, ldm, modules, options, stored
+from nodes.diffusion import checkpoint, families, ldm, modules, options, stored
 from nodes.diffusion.files import WeightsError
 from nodes.diffusion.stored import Stored
 from nodes.diffusion.tokenizer import clips_own, read_vocabulary
@@ -35,6 +35,7 @@ _ARCHITECTURES: Mapping[str, str] = {
     "sd2": "stable-diffusion-v2",
     "sdxl": "stable-diffusion-xl-v1-base",
     "sdxl_refiner": "stable-diffusion-xl-v1-refiner",
+    "sd_x4": "stable-diffusion-x4-upscaler",
 }
 _TEXT_PREFIXES: Mapping[tuple[str, str], str] = {
     ("sd15", "text_encoder"): "cond_stage_model.transformer.",
@@ -170,7 +171,7 @@ def _joined(parts: Sequence[Stored]) -> Stored:
 
 
 def _text_prefix(family: str, source: Source) -> str:
-    prefix = _TEXT_PREFIXES.get((family, source.part))
+    prefix = _TEXT_PREFIXES.get((families.text_family(family), source.part))
     if prefix is None:
         raise WeightsError(
             f"{source.path.name} is a text encoder that the model's family has no place for; "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from nodes.diffusion.files import WeightsError
+from nodes.diffusion.network import NOISE_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ class UNet:
 
     `approximate` makes a picture [h,w,3] of the first sample of what it predicts, quickly and roughly, where weights
     for that are at hand; `colours` gives the linear map to colours of a latent space that is the model's own.
+    `noise_levels` is how many levels of noise in a small picture it can be told of (the x4 upscaler), else 0.
     `wear` makes the weights have these patches beside the model's own, until it is called again.
     """
 
@@ -62,6 +64,7 @@ class UNet:
         times = _SIZES.get(family.name, 0) * (config.get("addition_time_embed_dim") or 0)
         self.pooled_width = told - times if self._adds else 0
         """How many numbers the pooled text has; 0 where there is none."""
+        self.noise_levels: int = config.get("num_class_embeds") or 0
 
     def __call__(self, x: Tensor, timestep: Tensor, inputs: Inputs) -> Tensor:
         """The network's raw output for x [B,C,h,w] at `timestep` [B], float32 in and out, on `device`."""
@@ -73,7 +76,7 @@ class UNet:
                 self._cast(x),
                 timestep.to(self.device),
                 encoder_hidden_states=self._cast(inputs.context),
-                class_labels=self._cast(inputs.pooled) if self.label_width else None,
+                class_labels=self._labels(inputs, len(x)),
                 added_cond_kwargs=self._added(inputs) if self._adds else None,
                 return_dict=False,
                 **self._residuals(inputs),
@@ -82,6 +85,12 @@ class UNet:
 
     def _cast(self, tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.to(self.device, self.dtype)
+
+    def _labels(self, inputs: Inputs, count: int) -> Tensor | None:
+        if self.noise_levels:
+            level = (inputs.extras or {}).get(NOISE_LEVEL, 0)
+            return torch.full((count,), cast("int", level), dtype=torch.long, device=self.device)
+        return self._cast(inputs.pooled) if self.label_width else None
 
     def _added(self, inputs: Inputs) -> dict[str, Tensor | None]:
         if inputs.pooled is None or inputs.time_ids is None:

@@ -21,6 +21,7 @@ FAMILY_OF = {
     "ip2p": "sd15",
     "sd2": "sd2",
     "unclip": "sd2",
+    "sd_x4": "sd_x4",
     "sdxl": "sdxl",
     "sdxl_refiner": "sdxl_refiner",
 }

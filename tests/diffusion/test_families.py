@@ -45,7 +45,19 @@ REFINER: Mapping[str, Any] = {
     "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 2560,
 }
+X4: Mapping[str, Any] = {
+    "in_channels": 7,
+    "block_out_channels": (256, 512, 512, 1024),
+    "down_block_types": ("DownBlock2D", *("CrossAttnDownBlock2D",) * 3),
+    "up_block_types": (*("CrossAttnUpBlock2D",) * 3, "UpBlock2D"),
+    "attention_head_dim": 8,
+    "use_linear_projection": True,
+    "cross_attention_dim": 1024,
+    "only_cross_attention": (True, True, True, False),
+    "num_class_embeds": 1000,
+}
 FULL = {
+    "sd_x4": X4,
     "sd15": SD1,
     "sd15 inpainting": {**SD1, "in_channels": 9},
     "sd2": SD2,

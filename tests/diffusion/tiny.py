@@ -96,6 +96,22 @@ FAMILIES: Mapping[str, Tiny] = {
         {"text_encoder": text_config(128, act="gelu")},
         {"text_encoder": "cond_stage_model.model."},
     ),
+    "sd_x4": Tiny(
+        {
+            **_WIDE,
+            "in_channels": 7,
+            "attention_head_dim": 8,
+            "down_block_types": _CROSS,
+            "up_block_types": _CROSS_UP,
+            "cross_attention_dim": 128,
+            "only_cross_attention": (True, False),
+            "num_class_embeds": 400,
+        },
+        {"text_encoder": text_config(128, act="gelu")},
+        {"text_encoder": "cond_stage_model.model."},
+        {"prediction_type": "v_prediction", "beta_start": 0.0001, "beta_end": 0.02},
+        scale=0.08333,
+    ),
     "sdxl": Tiny(
         {
             **_WIDE,
@@ -242,6 +258,7 @@ def _unet_blocks(config: Mapping[str, Any], *, up: bool) -> Iterator[tuple[str, 
     yield from (("time_embedding.linear_2", "time_embed.2"),)
     for labels in ("add_embedding", "class_embedding"):
         yield from ((f"{labels}.linear_1", "label_emb.0.0"), (f"{labels}.linear_2", "label_emb.0.2"))
+    yield "class_embedding", "label_emb"
     for level in range(levels):
         for layer in range(layers):
             n = (layers + 1) * level + layer + 1
