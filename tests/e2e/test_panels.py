@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.hands import expect_picture, middle, node, open_workflow, run
+from tests.e2e.hands import expect_picture, middle, node, open_workflow, run, saved
 
 BLANK = [
     {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 255]},
@@ -152,3 +152,41 @@ def test_a_picture_that_is_missing_is_named_and_can_be_sent(editor: Page, base_f
     expect_picture(editor, "LoadImageMask")
     mask.locator(".choice-button").first.click()
     expect(editor.get_by_role("option", name="harbour.png", exact=True)).to_be_visible()
+
+
+PINS = [{"node": "1", "widget": name} for name in ("width", "height", "color")]
+
+
+def test_the_form_is_arranged_and_named(editor: Page) -> None:
+    open_workflow(editor, BLANK, LINKS, extra={"sfumato": {"form": PINS}})
+    press(editor, "Form")
+    form = editor.get_by_role("complementary", name="Form")
+    expect(form.get_by_role("spinbutton")).to_have_count(3)
+    press(editor, "Arrange the form")
+    form.locator('.grip[aria-label^="Move Color,"]').press("ArrowUp")
+    x, y = middle(form.locator('.grip[aria-label^="Move Width,"]'))
+    editor.mouse.move(x, y)
+    editor.mouse.down()
+    editor.mouse.move(x, middle(form.locator(".arrange-row").last)[1] + 12, steps=6)
+    editor.mouse.up()
+    form.get_by_role("textbox", name="Name of color").fill("Paint")
+    form.get_by_role("button", name="Take Height out of the form").click()
+    press(editor, "Arrange the form")
+    expect(form.get_by_role("spinbutton")).to_have_count(2)
+    kept = saved(editor)["extra"]["sfumato"]["form"]
+    assert kept == [{"node": "1", "widget": "color", "label": "Paint"}, {"node": "1", "widget": "width"}]
+    form.get_by_role("button", name="Run", exact=True).click()
+    expect(form.locator(".strip img")).to_have_count(1)
+
+
+def test_all_that_one_presses_on_a_phone_is_large_enough(editor: Page) -> None:
+    open_workflow(editor, BLANK, LINKS, extra={"sfumato": {"form": PINS}})
+    expect(node(editor, "SaveImage")).to_be_visible()
+    editor.set_viewport_size({"width": 390, "height": 844})
+    expect(editor.locator(".form-only .form")).to_be_visible()
+    press(editor, "Arrange the form")
+    small = """elements => elements.map(one => [one.ariaLabel ?? one.textContent, one.getBoundingClientRect()])
+        .filter(([, box]) => box.height < 44).map(([name]) => name)"""
+    assert editor.locator(".form button, .form input, .topbar button").evaluate_all(small) == []
+    press(editor, "Arrange the form")
+    assert editor.locator(".form button, .form [role=spinbutton]").evaluate_all(small) == []

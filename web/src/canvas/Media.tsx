@@ -50,9 +50,10 @@ function Results({
   path: string;
 }) {
   const [at, setAt] = useState(0);
+  const job = useExec((state) => state.runs[tab]?.makers[path]);
   const shown = images[Math.min(at, images.length - 1)];
   if (!shown) return null;
-  const items = images.map((image) => ({ image }));
+  const items = images.map((image) => ({ image, job }));
   return (
     <>
       <button

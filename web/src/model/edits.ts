@@ -471,6 +471,15 @@ export function movePin(doc: Doc, from: number, to: number): Doc {
   return { ...doc, form };
 }
 
+/** Names a pinned widget; with nothing, it is called what the widget is called. */
+export function labelPin(doc: Doc, node: string, widget: string, label: string): Doc {
+  const form = doc.form.map((pin) => {
+    if (pin.node !== node || pin.widget !== widget) return pin;
+    return label.trim() ? { node, widget, label: label.trim() } : { node, widget };
+  });
+  return { ...doc, form };
+}
+
 const SEED_TOP = 2 ** 50;
 
 /** The document after a run was sent: every seed does what it was told to do next. */

@@ -194,7 +194,7 @@ export function DoneJob({ entry }: { entry: HistoryEntry }) {
       ) : (
         cached > 0 && how === "done" && <small className="cached-note">{cached} from the cache</small>
       )}
-      <PictureStrip images={pictures} job={entry.id} />
+      <PictureStrip items={pictures.map((image) => ({ image, job: entry.id }))} />
     </article>
   );
 }

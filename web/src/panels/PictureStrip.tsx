@@ -1,21 +1,20 @@
 import { useState } from "react";
 import { type ImageRef, imageUrl, THUMBNAIL } from "../api/rest";
-import { useUi } from "../store/ui";
+import { type LightboxItem, useUi } from "../store/ui";
 import { dragPicture } from "./dragPicture";
 
 const SHOWN = 6;
 
 /** A row of small pictures to enlarge or to drag to the canvas; the last one says how many more there are. */
-export function PictureStrip({ images, job }: { images: readonly ImageRef[]; job?: string }) {
-  if (!images.length) return null;
-  const items = images.map((image) => ({ image, job }));
+export function PictureStrip({ items }: { items: readonly LightboxItem[] }) {
+  if (!items.length) return null;
   return (
     <div className="strip">
-      {images.slice(0, SHOWN).map((image, at) => (
+      {items.slice(0, SHOWN).map(({ image }, at) => (
         <Stamp
           key={`${image.type}/${image.subfolder}/${image.filename}`}
           image={image}
-          more={at === SHOWN - 1 ? images.length - SHOWN : 0}
+          more={at === SHOWN - 1 ? items.length - SHOWN : 0}
           onOpen={() => useUi.setState({ lightbox: { items, at } })}
         />
       ))}

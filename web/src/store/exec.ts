@@ -23,6 +23,8 @@ export interface NodeRun {
 export interface TabRun {
   readonly nodes: Readonly<Record<string, NodeRun>>;
   readonly images: Readonly<Record<string, readonly ImageRef[]>>;
+  /** The job that each node's pictures are of. */
+  readonly makers: Readonly<Record<string, string>>;
   /** Width over height of what the node shows. */
   readonly aspects: Readonly<Record<string, number>>;
   readonly texts: Readonly<Record<string, string>>;
@@ -62,7 +64,7 @@ interface Exec {
   readonly queueNews: number;
 }
 
-export const emptyRun: TabRun = { nodes: {}, images: {}, aspects: {}, texts: {}, seeds: {} };
+export const emptyRun: TabRun = { nodes: {}, images: {}, makers: {}, aspects: {}, texts: {}, seeds: {} };
 
 export const useExec = create<Exec>(() => ({
   online: false,

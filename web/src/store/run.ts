@@ -258,7 +258,7 @@ function freshRun(run: TabRun, job: Job): TabRun {
     Object.entries(run.nodes).filter(([, node]) => node.state === "skipped" || node.state === "error"),
   );
   for (const id of job.nodes) if (!nodes[id]) nodes[id] = { state: "queued" };
-  return { ...emptyRun, nodes, images: run.images, aspects: run.aspects, seeds: run.seeds };
+  return { ...emptyRun, nodes, images: run.images, makers: run.makers, aspects: run.aspects, seeds: run.seeds };
 }
 
 function markRunning(job: Job, id: string): void {
@@ -292,7 +292,11 @@ function showOutput(job: Job, id: string, output: JsonObject): void {
   const images = isList(output.images) ? output.images.filter(isObject) : [];
   const text = isList(output.text) ? output.text.map(String).join("\n") : "";
   if (images.length)
-    changeRun(job.tab, (run) => ({ ...run, images: { ...run.images, [id]: images as unknown as rest.ImageRef[] } }));
+    changeRun(job.tab, (run) => ({
+      ...run,
+      images: { ...run.images, [id]: images as unknown as rest.ImageRef[] },
+      makers: { ...run.makers, [id]: job.id },
+    }));
   if (text) changeRun(job.tab, (run) => ({ ...run, texts: { ...run.texts, [id]: text } }));
 }
 
