@@ -74,9 +74,7 @@ async def get_file(request: web.Request) -> web.StreamResponse:
 
 async def post_file(request: web.Request) -> web.Response:
     """Write one of the user's files, whole or not at all; with If-Match, only if it is still as it was read."""
-    path = _path(request, request.match_info["file"])
-    if path.is_dir():
-        refuse(400, "There is a folder of this name.")
+    path = _target(request, "file")
     body = await request.read()
     async with parts(request).writing:
         if path.exists() and request.query.get("overwrite") == "false":
@@ -96,7 +94,7 @@ async def delete_file(request: web.Request) -> web.Response:
 
 async def move_file(request: web.Request) -> web.Response:
     """Give one of the user's files another name."""
-    source, target = _existing(request, "file"), _path(request, request.match_info["dest"])
+    source, target = _existing(request, "file"), _target(request, "dest")
     if target.exists() and request.query.get("overwrite") == "false":
         return problem(409, "There is a file of this name.", type="exists")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -117,6 +115,17 @@ def _root(request: web.Request) -> Path:
 def _path(request: web.Request, name: str) -> Path:
     """One of the user's paths, never outside the folder."""
     return inside(_root(request), name)
+
+
+def _target(request: web.Request, part: str) -> Path:
+    """Where a file is to be, which may be there already."""
+    path = _path(request, request.match_info[part])
+    if path.is_dir():
+        refuse(400, "There is a folder of this name.")
+    above = next(folder for folder in path.parents if folder.exists())
+    if not above.is_dir():
+        refuse(400, f"{above.relative_to(_root(request)).as_posix()[:80]!r} is a file, not a folder.")
+    return path
 
 
 def _existing(request: web.Request, part: str) -> Path:

@@ -88,9 +88,54 @@ def test_workflows_are_saved_on_the_server_and_opened_again(editor: Page) -> Non
     mine = saved(editor)
     editor.get_by_role("button", name="Close red square").click()
     editor.get_by_role("button", name="Saved workflows").click()
-    editor.get_by_role("button", name="folder/red square", exact=False).first.click()
+    files = editor.get_by_role("region", name="On the server")
+    files.locator("summary", has_text="folder").click()
+    files.get_by_role("button", name="red square", exact=False).first.click()
     expect(node(editor, "SaveImage")).to_be_visible()
     assert saved(editor) == mine
+
+
+def test_saved_workflows_are_renamed_and_put_into_folders(editor: Page) -> None:
+    open_workflow(editor, BLANK, LINKS)
+    editor.keyboard.press("Control+s")
+    editor.get_by_role("textbox", name="Name").fill("lone square")
+    editor.get_by_role("button", name="Save", exact=True).click()
+    editor.get_by_role("button", name="Saved workflows").click()
+    files = editor.get_by_role("region", name="On the server")
+    files.get_by_role("button", name="What to do with lone square").click()
+    editor.get_by_role("menuitem", name="Rename or move").click()
+    files.get_by_role("textbox", name="Folder and name").fill("shapes/one square")
+    editor.keyboard.press("Enter")
+    expect(editor.get_by_role("button", name="one square", exact=True)).to_have_attribute("aria-current", "page")
+    files.locator("summary", has_text="shapes").click()
+    row = files.get_by_role("button", name="one square", exact=False).first
+    expect(row).to_be_visible()
+    # What is open of it is saved there from now on, without a question.
+    node(editor, "EmptyImage").locator(".card-head").click()
+    editor.keyboard.press("Delete")
+    editor.keyboard.press("Control+s")
+    expect(editor.get_by_role("status").filter(has_text="Saved shapes/one square.json.")).to_be_visible()
+    box = files.bounding_box()
+    assert box
+    row.drag_to(files, target_position={"x": 40, "y": box["height"] - 6})
+    expect(
+        editor.get_by_role("status").filter(has_text="shapes/one square.json is now one square.json.")
+    ).to_be_visible()
+    expect(files.locator("summary", has_text="shapes")).to_have_count(0)
+
+
+def test_favourite_nodes_stand_first_in_the_library(editor: Page) -> None:
+    editor.get_by_role("button", name="Node library").click()
+    panel = editor.get_by_role("complementary", name="Nodes")
+    panel.locator("summary", has_text="loaders").first.click()
+    panel.get_by_role("button", name="Favourite: Load LoRA", exact=True).click()
+    editor.reload()
+    mine = panel.get_by_role("region", name="Your nodes")
+    mine.locator("summary", has_text="Favourites").click()
+    mine.get_by_role("button", name="Load LoRA", exact=True).click()
+    expect(node(editor, "LoraLoader")).to_be_visible()
+    mine.get_by_role("button", name="Favourite: Load LoRA").first.click()
+    expect(mine.locator("summary", has_text="Favourites")).to_have_count(0)
 
 
 def test_an_error_is_shown_where_it_is(editor: Page) -> None:

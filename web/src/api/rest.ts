@@ -325,6 +325,12 @@ export async function writeWorkflow(path: string, text: string, replacing: Repla
   return versionOf(await call(url, { method: "POST", body: text, headers }));
 }
 
+/** Moves a saved workflow. ServerError 409 where there is one of that name. */
+export function moveWorkflow(from: string, to: string): Promise<Response> {
+  const target = encodeURIComponent(`${FOLDER}/${to}`);
+  return call(`${userFile(from)}/move/${target}?overwrite=false`, { method: "POST" });
+}
+
 export function deleteWorkflow(path: string): Promise<Response> {
   return call(userFile(path), { method: "DELETE" });
 }

@@ -1,23 +1,40 @@
+import { Star } from "lucide-react";
 import { useMemo, useState } from "react";
 import { addNode } from "../model/edits";
 import type { NodeSchema } from "../model/schema";
 import { filterTexts } from "../model/search";
+import { byUse, type Folder, treeOf } from "../model/tree";
 import { socketColour } from "../model/types";
 import { edit } from "../store/docs";
 import { placeHere } from "../store/focus";
-import { rememberUse, useLibrary } from "../store/library";
+import { rememberUse, toggleFavourite, useLibrary } from "../store/library";
 import { select } from "../store/ui";
+import { Tree } from "./Tree";
 
-/** All nodes by category, to drag out or click in. */
+/** All nodes by category, to drag out or click in; above them the favourites, and what was added last. */
 export default function NodeLibrary() {
   const catalogue = useLibrary((state) => state.catalogue);
+  const favourites = useLibrary((state) => state.favourites);
+  const recent = useLibrary((state) => state.recent);
   const [text, setText] = useState("");
-  const groups = useMemo(() => {
-    const found = filterTexts([...catalogue.values()], text, (one) => one.title);
-    const byCategory = new Map<string, NodeSchema[]>();
-    for (const one of found) byCategory.set(one.category, [...(byCategory.get(one.category) ?? []), one]);
-    return [...byCategory].sort(([a], [b]) => a.localeCompare(b));
-  }, [catalogue, text]);
+  const tree = useMemo(
+    () =>
+      treeOf(
+        [...filterTexts([...catalogue.values()], text, (one) => one.title)].sort((a, b) =>
+          a.title.localeCompare(b.title),
+        ),
+        (one) => one.category,
+        byUse,
+      ),
+    [catalogue, text],
+  );
+  const chosen = (name: string, types: readonly string[]): Folder<NodeSchema> => {
+    const items = types.flatMap((type) => catalogue.get(type) ?? []);
+    return { name, path: name, folders: [], items, count: items.length };
+  };
+  const own = [chosen("Favourites", favourites), chosen("Added last", recent)].filter((one) => one.count > 0);
+  const row = (schema: NodeSchema) => <LibraryNode schema={schema} favourite={favourites.includes(schema.type)} />;
+  const keyOf = (schema: NodeSchema) => schema.type;
   return (
     <>
       <input
@@ -28,28 +45,41 @@ export default function NodeLibrary() {
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
       />
-      {groups.map(([category, nodes]) => (
-        <details key={category} open={text !== ""}>
-          <summary>
-            {category} <small>{nodes.length}</small>
-          </summary>
-          {nodes.map((one) => (
-            <button
-              type="button"
-              key={one.type}
-              className="library-node"
-              draggable
-              title={one.description}
-              onDragStart={(event) => event.dataTransfer.setData("application/x-sfumato-node", one.type)}
-              onClick={() => add(one)}
-            >
-              <i className="swatch" style={{ background: socketColour(one.outputs[0]?.type ?? "*") }} />
-              {one.title}
-            </button>
-          ))}
-        </details>
-      ))}
+      {text === "" && own.length > 0 && (
+        <section className="own-nodes" aria-label="Your nodes">
+          <Tree folder={{ ...chosen("", []), folders: own }} keyOf={keyOf} row={row} open={false} />
+        </section>
+      )}
+      <Tree folder={tree} keyOf={keyOf} row={row} open={text !== ""} />
+      {tree.count === 0 && <p className="hint">Nothing fits.</p>}
     </>
+  );
+}
+
+function LibraryNode({ schema, favourite }: { schema: NodeSchema; favourite: boolean }) {
+  return (
+    <div className="library-node">
+      <button
+        type="button"
+        className="library-add"
+        draggable
+        title={schema.description}
+        onDragStart={(event) => event.dataTransfer.setData("application/x-sfumato-node", schema.type)}
+        onClick={() => add(schema)}
+      >
+        <i className="swatch" style={{ background: socketColour(schema.outputs[0]?.type ?? "*") }} />
+        {schema.title}
+      </button>
+      <button
+        type="button"
+        className={favourite ? "icon star on" : "icon star"}
+        aria-label={`Favourite: ${schema.title}`}
+        aria-pressed={favourite}
+        onClick={() => toggleFavourite(schema.type)}
+      >
+        <Star size={14} fill={favourite ? "currentColor" : "none"} />
+      </button>
+    </div>
   );
 }
 

@@ -193,6 +193,11 @@ export function markSaved(id: string, as: Pick<Tab, "name" | "path" | "version" 
   changeTab(id, (tab) => ({ ...tab, ...as }));
 }
 
+/** Notes that the file of a path has another, so that what is open of it is saved there. */
+export function noteMoved(from: string, path: string, name: string): void {
+  useDocs.setState(({ tabs }) => ({ tabs: tabs.map((tab) => (tab.path === from ? { ...tab, path, name } : tab)) }));
+}
+
 export const renameTab = (id: string, name: string) => changeTab(id, (tab) => ({ ...tab, name }));
 
 export function restoreTabs(

@@ -7,7 +7,7 @@ import { openPicture, openText } from "../model/open";
 import { toPrompt } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
 import { substitutes } from "../model/substitute";
-import { activeTab, docOf, edit, isDirty, markSaved, newId, openTab, type Tab, useDocs } from "./docs";
+import { activeTab, docOf, edit, isDirty, markSaved, newId, noteMoved, openTab, type Tab, useDocs } from "./docs";
 import { goToNode, placeAt, pointerAt, showFirst } from "./focus";
 import { useLibrary } from "./library";
 import { uploadPicture } from "./pictures";
@@ -155,6 +155,19 @@ export async function saveTo(tab: Tab, path: string, replacing: rest.Replacing):
     if (error instanceof rest.ServerError && [409, 412].includes(error.status)) return "taken";
     report(error);
     return "failed";
+  }
+}
+
+/** Gives a saved workflow another name or folder; what is open of it is saved there from then on. */
+export async function moveSaved(from: string, to: string): Promise<void> {
+  const path = to.endsWith(".json") ? to : `${to}.json`;
+  if (path === from) return;
+  try {
+    await rest.moveWorkflow(from, path);
+    noteMoved(from, path, nameOf(path));
+    toast(`${from} is now ${path}.`, "ok");
+  } catch (error) {
+    report(error);
   }
 }
 

@@ -7,14 +7,17 @@ interface Library {
   readonly ready: boolean;
   readonly problem?: string;
   readonly recent: readonly string[];
+  readonly favourites: readonly string[];
 }
 
 const RECENT = "sfumato.recent";
+const FAVOURITES = "sfumato.favourites";
 
 export const useLibrary = create<Library>(() => ({
   catalogue: new Map(),
   ready: false,
   recent: JSON.parse(localStorage.getItem(RECENT) ?? "[]") as string[],
+  favourites: JSON.parse(localStorage.getItem(FAVOURITES) ?? "[]") as string[],
 }));
 
 export async function loadCatalogue(): Promise<void> {
@@ -29,4 +32,11 @@ export function rememberUse(type: string): void {
   const recent = [type, ...useLibrary.getState().recent.filter((one) => one !== type)].slice(0, 12);
   localStorage.setItem(RECENT, JSON.stringify(recent));
   useLibrary.setState({ recent });
+}
+
+export function toggleFavourite(type: string): void {
+  const known = useLibrary.getState().favourites;
+  const favourites = known.includes(type) ? known.filter((one) => one !== type) : [...known, type];
+  localStorage.setItem(FAVOURITES, JSON.stringify(favourites));
+  useLibrary.setState({ favourites });
 }
