@@ -1,6 +1,6 @@
 import { GripVertical, Trash2 } from "lucide-react";
-import { labelPin, movePin, togglePin } from "../model/edits";
 import type { PinnedWidget } from "../model/form";
+import { labelPin, movePin, togglePin } from "../model/pins";
 import { useReorder } from "../panels/useReorder";
 import { edit, editDuring, endGesture } from "../store/docs";
 import { keepKeys } from "../widgets/WidgetControl";

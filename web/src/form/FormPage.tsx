@@ -1,7 +1,7 @@
 import { Check, PenLine, Play, Square, Workflow } from "lucide-react";
 import { useState } from "react";
-import { togglePin } from "../model/edits";
 import { type PinnedWidget, pinnedWidgets } from "../model/form";
+import { togglePin } from "../model/pins";
 import { widgetValue } from "../model/shape";
 import { PictureStrip } from "../panels/PictureStrip";
 import { activeTab, docOf, edit, locate, useDocs } from "../store/docs";

@@ -40,10 +40,17 @@ export function copyPart(doc: Doc, at: GraphId, part: Part): Clip {
   };
 }
 
-export function uses(doc: Doc, type: string, wanted: GraphId): boolean {
-  if (type === wanted) return true;
-  const inside = doc.subgraphs.get(type)?.graph;
-  return inside ? [...inside.nodes.values()].some((node) => uses(doc, node.type, wanted)) : false;
+/** Whether nodes of the type are of the subgraph, or hold such. */
+export function uses(doc: Pick<Doc, "subgraphs">, type: string, wanted: GraphId): boolean {
+  const seen = new Set<string>();
+  const todo = [type];
+  for (let one = todo.pop(); one !== undefined; one = todo.pop()) {
+    if (one === wanted) return true;
+    if (seen.has(one)) continue;
+    seen.add(one);
+    for (const node of doc.subgraphs.get(one)?.graph.nodes.values() ?? []) todo.push(node.type);
+  }
+  return false;
 }
 
 export const withoutDots = (link: Link): Link =>
@@ -54,12 +61,18 @@ export interface Pasted {
   readonly frames: readonly number[];
 }
 
-/** Pastes a clip with new ids, links among its nodes kept; with `outer`, links from nodes that are still here too. */
+/**
+ * Pastes a clip with new ids, links among its nodes kept; with `outer`, links from nodes that are still here too.
+ * Nodes of a subgraph are not pasted into that subgraph: it would have no end.
+ */
 export function paste(doc: Doc, at: GraphId, clip: Clip, shift: Point, outer = false): readonly [Doc, Pasted] {
   const graph = graphOf(doc, at);
-  const ids = new Map(clip.nodes.map((node, i) => [node.id, String(graph.lastNode + 1 + i)]));
+  const subgraphs = new Map(doc.subgraphs);
+  for (const one of clip.subgraphs) if (!subgraphs.has(one.id)) subgraphs.set(one.id, one);
+  const pasted = clip.nodes.filter((node) => !uses({ subgraphs }, node.type, at));
+  const ids = new Map(pasted.map((node, i) => [node.id, String(graph.lastNode + 1 + i)]));
   const nodes = new Map(graph.nodes);
-  for (const node of clip.nodes) {
+  for (const node of pasted) {
     const id = ids.get(node.id) as NodeId;
     nodes.set(id, { ...node, id, x: node.x + shift.x, y: node.y + shift.y });
   }
@@ -73,10 +86,8 @@ export function paste(doc: Doc, at: GraphId, clip: Clip, shift: Point, outer = f
     links.set(lastLink, { ...withoutDots(link), id: lastLink, from, to });
   }
   const made = pasteFrames(graph, clip.frames, shift, ids);
-  const subgraphs = new Map(doc.subgraphs);
-  for (const one of clip.subgraphs) if (!subgraphs.has(one.id)) subgraphs.set(one.id, one);
   const frames = made.length ? new Map([...graph.frames, ...made.map((one) => [one.id, one] as const)]) : graph.frames;
-  const next = { ...graph, nodes, links, frames, lastNode: graph.lastNode + clip.nodes.length, lastLink };
+  const next = { ...graph, nodes, links, frames, lastNode: graph.lastNode + pasted.length, lastLink };
   return [
     withGraph({ ...doc, subgraphs }, at, next),
     { nodes: [...ids.values()], frames: made.map((frame) => frame.id) },

@@ -1,3 +1,4 @@
+import { uses } from "./clip";
 import {
   type Doc,
   type Frame,
@@ -78,6 +79,10 @@ export function openEditorFile(file: JsonObject, catalogue: Catalogue, newId: ()
     extra: without(extra, ["sfumato"]),
     rest: without(file, [...TOP_KEYS, "reroutes"]),
   };
+  const endless = [...doc.subgraphs.values()].find((one) =>
+    [...one.graph.nodes.values()].some((node) => uses(doc, node.type, one.id)),
+  );
+  if (endless) throw new BadFile(`The subgraph "${endless.name}" contains itself. Take it out of itself.`);
   const whole = { ...doc, rest: { revision: file.revision ?? 0, config: file.config ?? {}, ...doc.rest } };
   return settleExposed(nameAll(whole, catalogue), catalogue);
 }

@@ -1,4 +1,3 @@
-import { type Clip, paste, uses, withoutDots } from "./clip";
 import {
   type Doc,
   type Frame,
@@ -14,19 +13,16 @@ import {
   linksOutOf,
   type Mode,
   type NodeId,
-  type Port,
-  type Subgraph,
+  ROOT,
   withGraph,
-  withSubgraph,
 } from "./document";
-import { innerOf } from "./exposed";
-import { addInteger, clampInteger, numeric } from "./integer";
+import { innerOf, isShared, yieldExposed } from "./exposed";
 import type { Json } from "./json";
 import { DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
 import type { Catalogue } from "./schema";
-import { controlOf, type Surroundings, shapeOf } from "./shape";
+import { type Surroundings, shapeOf } from "./shape";
 import { fits } from "./types";
-import { isNote, PRIMITIVE, REROUTE } from "./virtual";
+import { REROUTE } from "./virtual";
 
 /* Every edit takes a document and gives the next one; where nothing changes it gives the same one back. */
 
@@ -104,11 +100,13 @@ export function moveNodes(doc: Doc, at: GraphId, places: ReadonlyMap<NodeId, Poi
 /** Sets a widget; a value that lives in a node inside a subgraph is set there. */
 export function setValue(doc: Doc, at: GraphId, id: NodeId, widget: string, value: Json): Doc {
   const node = graphOf(doc, at).nodes.get(id);
-  const inside = node && node.values[widget] === undefined ? placeInside(doc, node, widget) : undefined;
+  const own = node?.values[widget] !== undefined && isShared(doc, node.type);
+  const inside = node && !own ? placeInside(doc, node, widget) : undefined;
   if (node && inside) return setValue(doc, node.type, inside.node, inside.widget, value);
-  return editNode(doc, at, id, (one) =>
+  const set = editNode(doc, at, id, (one) =>
     one.values[widget] === value ? one : { ...one, values: { ...one.values, [widget]: value } },
   );
+  return at === ROOT ? set : yieldExposed(set, at, id, widget);
 }
 
 /** The node inside an instance's subgraph that holds the value: what is exposed, and what follows a run of a seed. */
@@ -171,7 +169,8 @@ export function connect(
   const links = new Map(graph.links);
   if (old) links.delete(old.id);
   const id = graph.lastLink + 1;
-  links.set(id, { id, ...ends, rest: {} });
+  const { from, slot, to, input, type } = ends;
+  links.set(id, { id, from, slot, to, input, type, rest: {} });
   return withGraph(doc, at, { ...graph, links, lastLink: id });
 }
 
@@ -195,7 +194,7 @@ export function removeNodes(doc: Doc, at: GraphId, ids: readonly NodeId[], heal 
   if (nodes.size === graph.nodes.size) return doc;
   const links = new Map([...graph.links].filter(([, link]) => !gone.has(link.from) && !gone.has(link.to)));
   const next = withGraph(healed, at, { ...graph, nodes, links });
-  const form = next.form.filter((pin) => !gone.has(pin.node) || at !== "root");
+  const form = next.form.filter((pin) => at !== ROOT || !gone.has(pin.node.split(":")[0] as NodeId));
   return form.length === next.form.length ? next : { ...next, form };
 }
 
@@ -308,223 +307,4 @@ export function nodesIn(frame: Box, around: Surroundings): readonly NodeId[] {
       return x >= frame.x && y >= frame.y && x <= frame.x + frame.width && y <= frame.y + frame.height;
     })
     .map((node) => node.id);
-}
-
-/** Makes the nodes the inside of a new subgraph, with a socket for each link that crosses its border. */
-export function wrapInSubgraph(
-  doc: Doc,
-  at: GraphId,
-  ids: ReadonlySet<NodeId>,
-  given: { readonly id: GraphId; readonly name: string; readonly catalogue: Catalogue; readonly portId: () => string },
-): readonly [Doc, NodeId | undefined] {
-  const around = surroundings(doc, at, given.catalogue);
-  const { graph } = around;
-  const inside = [...graph.nodes.values()].filter((node) => ids.has(node.id));
-  const box = bounds(inside.map((node) => boxOf(node, around)));
-  if (!box) return [doc, undefined];
-  const all = [...graph.links.values()];
-  const incoming = all.filter((link) => ids.has(link.to) && !ids.has(link.from));
-  const outgoing = all.filter((link) => ids.has(link.from) && !ids.has(link.to));
-  const sources = distinct(incoming, (link) => `${link.from} ${link.slot}`);
-  const drains = distinct(outgoing, (link) => `${link.from} ${link.slot}`);
-  const taken = new Set<string>();
-  const inputs = sources.map((link) =>
-    port(unused(link.input || link.type.toLowerCase(), taken), link.type, given.portId()),
-  );
-  const outs = new Set<string>();
-  const outputs = drains.map((link) => port(unused(link.type, outs), link.type, given.portId()));
-  let lastLink = graph.lastLink;
-  const links = new Map(
-    all.filter((link) => ids.has(link.from) && ids.has(link.to)).map((link) => [link.id, withoutDots(link)]),
-  );
-  const put = (link: Omit<Link, "id" | "rest">) => links.set(++lastLink, { ...link, id: lastLink, rest: {} });
-  for (const link of incoming) {
-    const slot = sources.findIndex((one) => one.from === link.from && one.slot === link.slot);
-    put({ from: GRAPH_INPUT, slot, to: link.to, input: link.input, type: link.type });
-  }
-  for (const [i, link] of drains.entries())
-    put({ from: link.from, slot: link.slot, to: GRAPH_OUTPUT, input: (outputs[i] as Port).id, type: link.type });
-  const definition: Subgraph = {
-    id: given.id,
-    name: given.name,
-    inputs,
-    outputs,
-    graph: {
-      nodes: new Map(inside.map((node) => [node.id, node])),
-      links,
-      frames: new Map(),
-      lastNode: graph.lastNode,
-      lastLink,
-    },
-    inputNode: { bounding: [box.x - 220, box.y, 120, 40 + 20 * inputs.length] },
-    outputNode: { bounding: [box.x + box.width + 100, box.y, 120, 40 + 20 * outputs.length] },
-    rest: { revision: 0, config: {}, widgets: [], extra: {} },
-  };
-  const id = nextId(graph);
-  const node = newNode(given.id, id, { x: Math.round(box.x), y: Math.round(box.y + HEADER) });
-  const nodes = new Map([...graph.nodes].filter(([one]) => !ids.has(one))).set(id, node);
-  const kept = new Map(all.filter((link) => !ids.has(link.from) && !ids.has(link.to)).map((link) => [link.id, link]));
-  const outer: Graph = { ...graph, nodes, links: kept, lastNode: graph.lastNode + 1, lastLink };
-  let next = withGraph(withSubgraph(doc, definition), at, outer);
-  sources.forEach((link, i) => {
-    next = connect(next, at, {
-      from: link.from,
-      slot: link.slot,
-      to: id,
-      input: (inputs[i] as Port).name,
-      type: link.type,
-    });
-  });
-  for (const link of outgoing) {
-    const slot = drains.findIndex((one) => one.from === link.from && one.slot === link.slot);
-    next = connect(next, at, { from: id, slot, to: link.to, input: link.input, type: link.type });
-  }
-  return [next, id];
-}
-
-/** Puts a subgraph's nodes back in its place. */
-export function unwrapSubgraph(
-  doc: Doc,
-  at: GraphId,
-  id: NodeId,
-  catalogue: Catalogue,
-): readonly [Doc, readonly NodeId[]] {
-  const around = surroundings(doc, at, catalogue);
-  const node = around.graph.nodes.get(id);
-  const definition = node && doc.subgraphs.get(node.type);
-  if (!node || !definition) return [doc, []];
-  const inner = definition.graph;
-  const inside = [...inner.nodes.values()];
-  const box = bounds(inside.map((one) => boxOf(one, { ...around, graph: inner })));
-  const shift = { x: node.x - (box?.x ?? 0), y: node.y - HEADER - (box?.y ?? 0) };
-  const own = inside.map((one) => withInstanceValues(one, node, definition));
-  const clip: Clip = { nodes: own, links: [...inner.links.values()], frames: [], subgraphs: [] };
-  const [pasted, { nodes: ids }] = paste(doc, at, clip, shift);
-  const renamed = new Map(inside.map((one, i) => [one.id, ids[i] as NodeId]));
-  let next = pasted;
-  for (const link of inner.links.values()) {
-    if (link.from === GRAPH_INPUT && renamed.has(link.to)) {
-      const name = definition.inputs[link.slot]?.name ?? "";
-      const outside = linkInto(around.graph, id, name);
-      const to = renamed.get(link.to) as NodeId;
-      if (outside)
-        next = connect(next, at, { from: outside.from, slot: outside.slot, to, input: link.input, type: outside.type });
-    }
-    if (link.to === GRAPH_OUTPUT && renamed.has(link.from)) {
-      const slot = definition.outputs.findIndex((one) => one.id === link.input);
-      for (const out of linksOutOf(around.graph, id).filter((one) => one.slot === slot))
-        next = connect(next, at, {
-          from: renamed.get(link.from) as NodeId,
-          slot: link.slot,
-          to: out.to,
-          input: out.input,
-          type: out.type,
-        });
-    }
-  }
-  return [dropUnused(removeNodes(next, at, [id])), ids];
-}
-
-function withInstanceValues(inner: GraphNode, node: GraphNode, definition: Subgraph): GraphNode {
-  const values = { ...inner.values };
-  for (const link of linksInto(definition.graph, inner.id)) {
-    const name = link.from === GRAPH_INPUT ? definition.inputs[link.slot]?.name : undefined;
-    const value = name === undefined ? undefined : node.values[name];
-    if (value !== undefined) values[link.input] = value;
-  }
-  return { ...inner, values };
-}
-
-/** Definitions that no node uses any more are left out. */
-export function dropUnused(doc: Doc): Doc {
-  const used = [...doc.subgraphs.values()].filter((one) =>
-    [...doc.root.nodes.values()].some((node) => uses(doc, node.type, one.id)),
-  );
-  return used.length === doc.subgraphs.size ? doc : { ...doc, subgraphs: new Map(used.map((one) => [one.id, one])) };
-}
-
-function port(name: string, type: string, id: string): Port {
-  return { id, name, type, rest: {} };
-}
-
-function unused(name: string, taken: Set<string>): string {
-  let free = name;
-  for (let i = 1; taken.has(free); i++) free = `${name}_${i}`;
-  taken.add(free);
-  return free;
-}
-
-function distinct<T>(list: readonly T[], key: (one: T) => string): readonly T[] {
-  return [...new Map(list.map((one) => [key(one), one] as const)).values()];
-}
-
-export function togglePin(doc: Doc, node: string, widget: string): Doc {
-  const form = doc.form.filter((pin) => !(pin.node === node && pin.widget === widget));
-  return { ...doc, form: form.length === doc.form.length ? [...form, { node, widget }] : form };
-}
-
-export function movePin(doc: Doc, from: number, to: number): Doc {
-  const form = [...doc.form];
-  const [pin] = form.splice(from, 1);
-  if (!pin || to < 0 || to > form.length) return doc;
-  form.splice(to, 0, pin);
-  return { ...doc, form };
-}
-
-/** Names a pinned widget; with nothing, it is called what the widget is called. */
-export function labelPin(doc: Doc, node: string, widget: string, label: string): Doc {
-  const form = doc.form.map((pin) => {
-    if (pin.node !== node || pin.widget !== widget) return pin;
-    return label.trim() ? { node, widget, label: label.trim() } : { node, widget };
-  });
-  return { ...doc, form };
-}
-
-const SEED_TOP = 2 ** 50;
-
-/** The document after a run was sent: every seed does what it was told to do next. */
-export function afterRun(doc: Doc, catalogue: Catalogue, random: () => number): Doc {
-  let next = doc;
-  for (const at of ["root", ...doc.subgraphs.keys()]) {
-    const around = surroundings(doc, at, catalogue);
-    for (const node of around.graph.nodes.values()) {
-      if (node.mode !== 0 || isNote(node.type)) continue;
-      for (const widget of shapeOf(node, around).widgets) {
-        const todo = controlOf(node, widget);
-        if (!widget.control || widget.inner || todo === "fixed") continue;
-        if (node.type !== PRIMITIVE && linkInto(around.graph, node.id, widget.name)) continue;
-        const value = stepped(node.values[widget.name] ?? widget.default, todo, widget, random);
-        next = setValue(next, at, node.id, widget.name, value);
-      }
-    }
-  }
-  return next;
-}
-
-/** A random value for a seed: never so large that other programs lose its digits. */
-export function randomSeed({ min = 0, max = SEED_TOP }: Bounds, random: () => number): number {
-  const low = Math.max(min, -SEED_TOP);
-  return low + Math.floor(random() * (Math.min(max, SEED_TOP) - low + 1));
-}
-
-interface Bounds {
-  readonly min?: number;
-  readonly max?: number;
-}
-
-function stepped(
-  value: Json,
-  todo: string,
-  widget: { readonly kind: string; readonly options: readonly Json[]; readonly min?: number; readonly max?: number },
-  random: () => number,
-): Json {
-  if (widget.kind === "choice") {
-    const count = widget.options.length;
-    const at = Math.max(0, widget.options.indexOf(value));
-    if (!count) return value;
-    if (todo === "randomize") return widget.options[Math.floor(random() * count)] ?? value;
-    return widget.options[Math.min(count - 1, Math.max(0, at + (todo === "increment" ? 1 : -1)))] ?? value;
-  }
-  if (todo === "randomize") return randomSeed(widget, random);
-  return clampInteger(addInteger(numeric(value), todo === "increment" ? 1 : -1), widget.min ?? 0, widget.max);
 }

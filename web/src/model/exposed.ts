@@ -3,49 +3,57 @@ import { type Json, sameJson } from "./json";
 import type { Catalogue } from "./schema";
 import { shapeOf, widgetValue } from "./shape";
 
+/*
+ * Widgets of nodes inside a subgraph that its nodes show. The value lives inside; a node of the subgraph has one of its
+ * own, as `<id>:<name>`, only where several nodes share the subgraph and differ.
+ */
+
 /** The node and the widget that a value of an instance is of, where it is of one inside the subgraph. */
 export function innerOf(name: string): { readonly node: NodeId; readonly widget: string } | undefined {
   const [, node, widget] = /^(\d+):(.+)$/.exec(name) ?? [];
   return node === undefined || widget === undefined ? undefined : { node, widget };
 }
 
-/**
- * The values that instances have of widgets inside, put there: files repeat them on the instance. Where several
- * instances share a subgraph, each keeps those that differ.
- */
+/** Without the values of instances that only repeat those inside, as files have them. */
 export function settleExposed(doc: Doc, catalogue: Catalogue): Doc {
-  const count = new Map<GraphId, number>();
-  const all = graphsOf(doc).flatMap(([at, graph]) => [...graph.nodes.values()].map((node) => ({ at, node })));
-  for (const { node } of all) count.set(node.type, (count.get(node.type) ?? 0) + 1);
-  return all
-    .filter(({ node }) => doc.subgraphs.has(node.type) && !catalogue.has(node.type))
-    .reduce((next, { at, node }) => settle(next, at, node, count.get(node.type) === 1, catalogue), doc);
+  return instances(doc)
+    .filter(({ node }) => !catalogue.has(node.type))
+    .reduce((next, { at, node }) => {
+      const repeated = Object.entries(node.values).filter(([name, value]) =>
+        repeats(doc, node, name, value, catalogue),
+      );
+      return repeated.reduce((after, [name]) => without(after, at, node.id, name), next);
+    }, doc);
 }
 
-function settle(doc: Doc, at: GraphId, instance: GraphNode, alone: boolean, catalogue: Catalogue): Doc {
-  let next = doc;
-  const kept: Record<string, Json> = {};
-  for (const [name, value] of Object.entries(instance.values)) {
-    const inner = innerOf(name);
-    const target = inner && next.subgraphs.get(instance.type)?.graph.nodes.get(inner.node);
-    if (!inner || !target) kept[name] = value;
-    else if (sameJson(valueInside(next, instance.type, target, inner.widget, catalogue), value)) continue;
-    else if (alone) next = withValue(next, instance.type, target.id, { ...target.values, [inner.widget]: value });
-    else kept[name] = value;
-  }
-  return Object.keys(kept).length === Object.keys(instance.values).length
-    ? next
-    : withValue(next, at, instance.id, kept);
+const instances = (doc: Doc): readonly { readonly at: GraphId; readonly node: GraphNode }[] =>
+  graphsOf(doc).flatMap(([at, graph]) =>
+    [...graph.nodes.values()].filter((node) => doc.subgraphs.has(node.type)).map((node) => ({ at, node })),
+  );
+
+function repeats(doc: Doc, instance: GraphNode, name: string, value: Json, catalogue: Catalogue): boolean {
+  const inner = innerOf(name);
+  const around = { catalogue, doc, graph: graphOf(doc, instance.type) };
+  const target = inner && around.graph.nodes.get(inner.node);
+  const widget = target && shapeOf(target, around).widgets.find((one) => one.name === inner.widget);
+  return target !== undefined && widget !== undefined && sameJson(widgetValue(target, widget, around), value);
 }
 
-function valueInside(doc: Doc, at: GraphId, target: GraphNode, name: string, catalogue: Catalogue): Json | undefined {
-  const around = { catalogue, doc, graph: graphOf(doc, at) };
-  const widget = shapeOf(target, around).widgets.find((one) => one.name === name);
-  return widget && widgetValue(target, widget, around);
-}
-
-function withValue(doc: Doc, at: GraphId, id: NodeId, values: GraphNode["values"]): Doc {
+function without(doc: Doc, at: GraphId, id: NodeId, name: string): Doc {
   const graph = graphOf(doc, at);
   const node = graph.nodes.get(id);
-  return node ? withGraph(doc, at, { ...graph, nodes: new Map(graph.nodes).set(id, { ...node, values }) }) : doc;
+  if (!node || !(name in node.values)) return doc;
+  const { [name]: _, ...values } = node.values;
+  return withGraph(doc, at, { ...graph, nodes: new Map(graph.nodes).set(id, { ...node, values }) });
+}
+
+/** Whether the instance shares its subgraph with others. */
+export function isShared(doc: Doc, subgraph: GraphId): boolean {
+  return instances(doc).filter(({ node }) => node.type === subgraph).length > 1;
+}
+
+/** Lets what is inside count: the only instance keeps no value of its own of a widget that is set inside. */
+export function yieldExposed(doc: Doc, subgraph: GraphId, node: NodeId, widget: string): Doc {
+  const [only, ...more] = instances(doc).filter((one) => one.node.type === subgraph);
+  return only && !more.length ? without(doc, only.at, only.node.id, `${node}:${widget}`) : doc;
 }

@@ -13,7 +13,7 @@ import {
   withSubgraph,
 } from "./document";
 import { connect, editNode, surroundings } from "./edits";
-import { isObject, type Json, type JsonObject } from "./json";
+import { isObject, type Json, type JsonObject, without } from "./json";
 import type { Catalogue } from "./schema";
 import { proxyEntries, shapeOf } from "./shape";
 
@@ -152,7 +152,8 @@ export function toggleExposed(
         .filter((one) => !known.some(([id, name]) => id === "-1" && name === one.name))
         .map((one) => ["-1", one.name] as const),
     ];
-    const without = entries.filter(([id, name]) => !(id === exposed.node && name === exposed.widget));
-    return withEntries(node, without.length < entries.length ? without : [...entries, [exposed.node, exposed.widget]]);
+    const left = entries.filter(([id, name]) => !(id === exposed.node && name === exposed.widget));
+    if (left.length === entries.length) return withEntries(node, [...entries, [exposed.node, exposed.widget]]);
+    return withEntries({ ...node, values: without(node.values, [`${exposed.node}:${exposed.widget}`]) }, left);
   });
 }

@@ -14,6 +14,7 @@ import {
   type Slot,
   type Subgraph,
 } from "./document";
+import { settleExposed } from "./exposed";
 import { asNumber, isList, isObject, type Json, type JsonObject, largest, without } from "./json";
 import { HEADER, layoutNode } from "./layout";
 import { fileInput } from "./legacy";
@@ -26,7 +27,8 @@ import { isNote } from "./virtual";
 import { instanceEntries, listValues } from "./widgetList";
 
 /** The document as an editor file, version 0.4. */
-export function saveEditorFile(doc: Doc, catalogue: Catalogue): JsonObject {
+export function saveEditorFile(given: Doc, catalogue: Catalogue): JsonObject {
+  const doc = settleExposed(given, catalogue);
   const { revision, config, ...rest } = doc.rest;
   const graph = writeGraph(doc.root, doc, catalogue);
   const definitions = [...doc.subgraphs.values()].map((one) => writeSubgraph(one, doc, catalogue));

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import { linksInto } from "../model/document";
-import { disconnect, editFrame, removeFrame, togglePin } from "../model/edits";
+import { disconnect, editFrame, removeFrame } from "../model/edits";
+import { togglePin } from "../model/pins";
 import { dotsOf } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
 import { shapeOf } from "../model/shape";

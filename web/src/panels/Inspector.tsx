@@ -1,7 +1,7 @@
 import { Layers, Pin } from "lucide-react";
 import { EndRow } from "../canvas/EndRow";
 import { GRAPH_INPUT, GRAPH_OUTPUT, linkInto } from "../model/document";
-import { togglePin } from "../model/edits";
+import { togglePin } from "../model/pins";
 import { shapeOf, titleOf, widgetValue } from "../model/shape";
 import { activeTab, currentGraph, edit, expose, exposure, useDocs } from "../store/docs";
 import { useLibrary } from "../store/library";

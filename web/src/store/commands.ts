@@ -13,13 +13,12 @@ import {
   removeNodes,
   toggleCollapsed,
   toggleMode,
-  unwrapSubgraph,
-  wrapInSubgraph,
 } from "../model/edits";
 import { hiddenIn, shiftPart, toggleFolded } from "../model/frames";
 import type { Command } from "../model/keys";
 import { dotsToNodes, removeDots } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
+import { unwrapSubgraph, wrapInSubgraph } from "../model/subgraphs";
 import { substitute } from "../model/substitute";
 import { chosenPart, clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
 import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";

@@ -1,6 +1,6 @@
 import * as rest from "../api/rest";
 import { connectEvents } from "../api/ws";
-import { afterRun } from "../model/edits";
+import { afterRun } from "../model/afterRun";
 import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
 import { faultSentence, inPlace } from "../model/problems";
 import { knownPart, type Prompt, toPrompt, typesIn, unfilled } from "../model/prompt";

@@ -1,6 +1,7 @@
+import { randomSeed } from "../model/afterRun";
 import { addLora } from "../model/completion";
 import type { GraphId, GraphNode } from "../model/document";
-import { randomSeed, setValue } from "../model/edits";
+import { setValue } from "../model/edits";
 import { numeric } from "../model/integer";
 import type { Json } from "../model/json";
 import { isTall } from "../model/layout";

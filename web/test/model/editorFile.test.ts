@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { linkInto } from "../../src/model/document";
 import { BadFile, missingTypes, openEditorFile } from "../../src/model/editorFile";
-import { addNode, connect, togglePin } from "../../src/model/edits";
+import { addNode, connect } from "../../src/model/edits";
 import type { JsonObject } from "../../src/model/json";
 import { openText } from "../../src/model/open";
+import { togglePin } from "../../src/model/pins";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { catalogue, newId, textToImage } from "../support";
 

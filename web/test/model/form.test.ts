@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { labelPin, movePin, togglePin } from "../../src/model/edits";
 import { pinnedWidgets } from "../../src/model/form";
+import { labelPin, movePin, togglePin } from "../../src/model/pins";
 import { catalogue, textToImage } from "../support";
 
 const { doc: made, id } = textToImage();

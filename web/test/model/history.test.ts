@@ -1,25 +1,11 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesBeside } from "../../src/model/bytes";
-import { copyPart, paste } from "../../src/model/clip";
-import { type Doc, emptyDoc, linksInto, ROOT } from "../../src/model/document";
-import {
-  addFrame,
-  addNode,
-  addReroute,
-  connect,
-  disconnect,
-  extractNodes,
-  moveNodes,
-  removeNodes,
-  renameNode,
-  resizeNode,
-  setValue,
-  toggleCollapsed,
-  toggleMode,
-  unwrapSubgraph,
-  wrapInSubgraph,
-} from "../../src/model/edits";
+import { type Doc, emptyDoc, GRAPH_INPUT, GRAPH_OUTPUT, graphsOf, linksInto, ROOT } from "../../src/model/document";
+import { openEditorFile } from "../../src/model/editorFile";
+import { moveNodes, setValue } from "../../src/model/edits";
 import {
   abandon,
   commit,
@@ -31,10 +17,11 @@ import {
   startHistory,
   undo,
 } from "../../src/model/history";
+import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
-import { shapeOf } from "../../src/model/shape";
-import { fits } from "../../src/model/types";
-import { catalogue, textToImage } from "../support";
+import { GESTURES, MODULES, ofEverything, READERS } from "../gestures";
+import { structureFaults } from "../structure";
+import { catalogue, newId, options, textToImage } from "../support";
 
 describe("undo", () => {
   it("makes one step of a gesture however many edits it has", () => {
@@ -90,109 +77,87 @@ describe("what undo may keep", () => {
   });
 });
 
-/** One random edit, chosen by numbers, on whatever the document holds by then. */
-type Move = readonly [kind: number, a: number, b: number, c: number];
+/** One random edit of one of the document's graphs, chosen by numbers, on whatever the document holds by then. */
+type Move = readonly [kind: number, where: number, a: number, b: number, c: number];
 
-const TYPES = [...catalogue.keys(), "Reroute", "PrimitiveNode", "Note", "NoSuchNode"];
+const names = Object.keys(GESTURES);
 
-function edit(doc: Doc, [kind, a, b, c]: Move): Doc {
-  const { graph, around } = { graph: doc.root, around: { catalogue, doc, graph: doc.root } };
-  const ids = [...graph.nodes.keys()];
-  const pick = (n: number) => ids[n % Math.max(1, ids.length)] ?? "0";
-  const some = ids.filter((_, i) => (a >> (i % 8)) & 1);
-  switch (kind) {
-    case 0:
-      return addNode(doc, ROOT, TYPES[a % TYPES.length] as string, { x: b, y: c })[0];
-    case 1: {
-      const from = graph.nodes.get(pick(a));
-      const to = graph.nodes.get(pick(b));
-      if (!from || !to || from === to) return doc;
-      const output = shapeOf(from, around).outputs[0];
-      const input = output && shapeOf(to, around).inputs.find((one) => fits(output.type, one.type));
-      return output && input
-        ? connect(doc, ROOT, { from: from.id, slot: 0, to: to.id, input: input.name, type: output.type })
-        : doc;
-    }
-    case 2:
-      return disconnect(doc, ROOT, [...graph.links.keys()].slice(a % 5, (a % 5) + 2));
-    case 3:
-      return moveNodes(doc, ROOT, new Map(some.map((id) => [id, { x: b, y: c }])));
-    case 4:
-      return removeNodes(doc, ROOT, [pick(a)], b % 2 === 0);
-    case 5:
-      return setValue(doc, ROOT, pick(a), "text", `words ${b}`);
-    case 6:
-      return toggleMode(doc, ROOT, some, a % 2 ? 2 : 4);
-    case 7: {
-      const clip = copyPart(doc, ROOT, { nodes: new Set(some.slice(0, 4)), frames: new Set() });
-      return paste(doc, ROOT, clip, { x: b, y: c }, a % 2 === 0)[0];
-    }
-    case 8:
-      return wrapInSubgraph(doc, ROOT, new Set(some.slice(0, 3)), {
-        id: `sub-${a}-${b}-${c}`,
-        name: "S",
-        catalogue,
-        portId: () => `p${a}${b}${c}${Math.random()}`,
-      })[0];
-    case 9:
-      return unwrapSubgraph(doc, ROOT, pick(a), catalogue)[0];
-    case 10:
-      return toggleCollapsed(
-        renameNode(resizeNode(doc, ROOT, pick(a), 200 + (b % 300)), ROOT, pick(b), `t${c}`),
-        ROOT,
-        some,
-      );
-    case 11: {
-      const link = [...graph.links.keys()][a % Math.max(1, graph.links.size)];
-      return link === undefined ? doc : addReroute(doc, ROOT, link, { x: b, y: c })[0];
-    }
-    case 12:
-      return addFrame(doc, ROOT, { x: a, y: b, width: 300, height: 200 }, "F")[0];
-    default:
-      return extractNodes(doc, ROOT, some.slice(0, 2));
-  }
+function edit(doc: Doc, [kind, where, a, b, c]: Move): Doc {
+  const graphs = graphsOf(doc).map(([at]) => at);
+  // Most of what people do is done in the workflow itself.
+  const at = graphs[where % 3 ? 0 : where % graphs.length] ?? ROOT;
+  return GESTURES[names[kind % names.length] as string]?.({ doc, at, a, b, c }) ?? doc;
 }
 
-const move = fc.tuple(fc.nat(13), fc.nat(10_000), fc.nat(10_000), fc.nat(10_000));
+/** Modules that make whole documents, or put a graph back into one. */
+const WHOLE = new Set(["apiFile", "document"]);
+
+const move = fc.tuple(fc.nat(names.length - 1), fc.nat(99), fc.nat(10_000), fc.nat(10_000), fc.nat(10_000));
+
+const bytes = (doc: Doc) => JSON.stringify(saveEditorFile(doc, catalogue));
 
 describe("fifty random gestures", () => {
   it("are undone to the exact document and redone to the exact document", () => {
     fc.assert(
-      fc.property(fc.array(move, { minLength: 50, maxLength: 50 }), fc.boolean(), (moves, fromEmpty) => {
-        const start = fromEmpty ? emptyDoc("doc") : textToImage().doc;
-        const before = JSON.stringify(saveEditorFile(start, catalogue));
+      fc.property(fc.array(move, { minLength: 50, maxLength: 50 }), fc.nat(2), (moves, from) => {
+        const start = [() => emptyDoc("doc"), () => textToImage().doc, ofEverything][from]?.() ?? ofEverything();
+        const before = bytes(start);
         let history: History<Doc> = startHistory(start);
         moves.forEach((one, i) => {
           const next = edit(history.present, one);
           history = i % 3 ? commit(history, next, "edit") : gesture(history, `g${Math.floor(i / 6)}`, next, "edit");
         });
         history = settle(history);
-        const after = JSON.stringify(saveEditorFile(history.present, catalogue));
+        const after = bytes(history.present);
         const steps = history.past.length;
         for (let i = 0; i < steps; i++) history = undo(history);
         expect(history.present).toBe(start);
-        expect(JSON.stringify(saveEditorFile(history.present, catalogue))).toBe(before);
+        expect(bytes(history.present)).toBe(before);
         for (let i = 0; i < steps; i++) history = redo(history);
-        expect(JSON.stringify(saveEditorFile(history.present, catalogue))).toBe(after);
+        expect(bytes(history.present)).toBe(after);
       }),
       { numRuns: 60 },
     );
   });
 
-  it("never leave a link without its ends, nor an input with two links", () => {
+  it("never leave a link without its ends, nor an input with two links, nor a file that ComfyUI cannot read", () => {
     fc.assert(
       fc.property(fc.array(move, { minLength: 50, maxLength: 50 }), (moves) => {
-        const doc = moves.reduce(edit, textToImage().doc);
-        for (const link of doc.root.links.values()) {
-          expect(doc.root.nodes.has(link.from)).toBe(true);
-          expect(doc.root.nodes.has(link.to)).toBe(true);
+        const doc = moves.reduce(edit, ofEverything());
+        for (const [, graph] of graphsOf(doc)) {
+          for (const link of graph.links.values()) {
+            expect(graph.nodes.has(link.from) || link.from === GRAPH_INPUT).toBe(true);
+            expect(graph.nodes.has(link.to) || link.to === GRAPH_OUTPUT).toBe(true);
+          }
+          for (const id of [...graph.nodes.keys(), GRAPH_OUTPUT]) {
+            const names = linksInto(graph, id).map((link) => link.input);
+            expect(new Set(names).size).toBe(names.length);
+          }
         }
-        for (const id of doc.root.nodes.keys()) {
-          const names = linksInto(doc.root, id).map((link) => link.input);
-          expect(new Set(names).size).toBe(names.length);
-        }
+        const saved = saveEditorFile(doc, catalogue);
+        expect(structureFaults(saved)).toEqual([]);
+        const again = openEditorFile(JSON.parse(JSON.stringify(saved)), catalogue, newId);
+        expect(bytes(again)).toBe(JSON.stringify(saved));
+        const sent = (one: Doc) => JSON.stringify(toPrompt(one, options));
+        expect(sent(again)).toBe(sent(doc));
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it("are of every kind that there is", () => {
+    const here = fileURLToPath(new URL("../../src/model/", import.meta.url));
+    for (const [module, exported] of Object.entries(MODULES)) {
+      const functions = Object.entries(exported).flatMap(([name, one]) => (typeof one === "function" ? [name] : []));
+      expect([module, functions.filter((name) => !GESTURES[name] && !READERS.has(name))]).toEqual([module, []]);
+    }
+    const giving = readdirSync(here).filter((file) =>
+      /^export function \w+\((?:\n\s+)?doc: Doc[^{]*\): (?:Doc|readonly \[Doc)/m.test(
+        readFileSync(here + file, "utf8"),
+      ),
+    );
+    expect(giving.map((file) => file.replace(".ts", "")).filter((name) => !MODULES[name] && !WHOLE.has(name))).toEqual(
+      [],
     );
   });
 });

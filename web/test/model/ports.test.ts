@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { type Doc, graphOf, linkInto, linksOutOf } from "../../src/model/document";
 import { openEditorFile } from "../../src/model/editorFile";
-import { connect, setValue, surroundings, wrapInSubgraph } from "../../src/model/edits";
+import { connect, setValue, surroundings } from "../../src/model/edits";
 import type { JsonObject } from "../../src/model/json";
 import { addPort, isExposed, removePort, renamePort, toggleExposed } from "../../src/model/ports";
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { shapeOf, widgetValue } from "../../src/model/shape";
+import { wrapInSubgraph } from "../../src/model/subgraphs";
 import { catalogue, newId, options, textToImage } from "../support";
 
 /** Text to image with the two text encoders in a subgraph: clip in, two conditionings out. */

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { afterRun } from "../../src/model/afterRun";
 import { BYPASS, MUTE } from "../../src/model/document";
-import { afterRun, editNode, setValue, toggleMode, unwrapSubgraph, wrapInSubgraph } from "../../src/model/edits";
+import { editNode, setValue, toggleMode } from "../../src/model/edits";
 import { knownPart, toPrompt, unfilled } from "../../src/model/prompt";
 import { expandChoices, formatDate } from "../../src/model/queuedText";
+import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/subgraphs";
 import { build, catalogue, newId, options, textToImage } from "../support";
 
 describe("the prompt of a document", () => {

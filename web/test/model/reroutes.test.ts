@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import { copyPart, paste } from "../../src/model/clip";
 import { type Doc, linkInto, linksInto } from "../../src/model/document";
 import { openEditorFile } from "../../src/model/editorFile";
-import { disconnect, unwrapSubgraph } from "../../src/model/edits";
+import { disconnect } from "../../src/model/edits";
 import type { JsonObject } from "../../src/model/json";
 import { toPrompt } from "../../src/model/prompt";
 import { dotsOf, dotsOn, dotsToNodes, moveDots, removeDots } from "../../src/model/reroutes";
 import { saveEditorFile } from "../../src/model/saveFile";
+import { unwrapSubgraph } from "../../src/model/subgraphs";
 import { catalogue, newId, options } from "../support";
 
 const nodes = [

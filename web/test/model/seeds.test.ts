@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { afterRun } from "../../src/model/afterRun";
 import { openEditorFile } from "../../src/model/editorFile";
-import { afterRun, setValue } from "../../src/model/edits";
+import { setValue } from "../../src/model/edits";
 import { addInteger, clampInteger, plainInteger, readInteger } from "../../src/model/integer";
 import { type JsonObject, readJson, sameJson, writeJson } from "../../src/model/json";
 import { openText } from "../../src/model/open";

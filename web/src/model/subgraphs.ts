@@ -1,0 +1,238 @@
+import { type Clip, paste, uses, withoutDots } from "./clip";
+import {
+  type Doc,
+  GRAPH_INPUT,
+  GRAPH_OUTPUT,
+  type Graph,
+  type GraphId,
+  type GraphNode,
+  graphOf,
+  graphsOf,
+  type Link,
+  linkInto,
+  linksInto,
+  linksOutOf,
+  type NodeId,
+  type Port,
+  type Subgraph,
+  withGraph,
+  withSubgraph,
+} from "./document";
+import { bounds, boxOf, connect, newNode, nextId, removeNodes, surroundings } from "./edits";
+import { HEADER } from "./layout";
+import { movePins } from "./pins";
+import type { Catalogue } from "./schema";
+
+/* Making a subgraph of nodes, and nodes of a subgraph. */
+
+/** Makes the nodes the inside of a new subgraph, with a socket for each link that crosses its border. */
+export function wrapInSubgraph(
+  doc: Doc,
+  at: GraphId,
+  ids: ReadonlySet<NodeId>,
+  given: { readonly id: GraphId; readonly name: string; readonly catalogue: Catalogue; readonly portId: () => string },
+): readonly [Doc, NodeId | undefined] {
+  const around = surroundings(doc, at, given.catalogue);
+  const { graph } = around;
+  const inside = [...graph.nodes.values()].filter((node) => ids.has(node.id));
+  const box = bounds(inside.map((node) => boxOf(node, around)));
+  if (!box) return [doc, undefined];
+  const all = [...graph.links.values()];
+  const incoming = all.filter((link) => ids.has(link.to) && !ids.has(link.from));
+  const outgoing = all.filter((link) => ids.has(link.from) && !ids.has(link.to));
+  const sources = distinct(incoming, (link) => `${link.from} ${link.slot}`);
+  const drains = distinct(outgoing, (link) => `${link.from} ${link.slot}`);
+  const taken = new Set<string>();
+  const inputs = sources.map((link) =>
+    port(unused(link.input || link.type.toLowerCase(), taken), link.type, given.portId()),
+  );
+  const outs = new Set<string>();
+  const outputs = drains.map((link) => port(unused(link.type, outs), link.type, given.portId()));
+  let lastLink = graph.lastLink;
+  const links = new Map(
+    all.filter((link) => ids.has(link.from) && ids.has(link.to)).map((link) => [link.id, withoutDots(link)]),
+  );
+  const put = (link: Omit<Link, "id" | "rest">) => links.set(++lastLink, { ...link, id: lastLink, rest: {} });
+  for (const link of incoming) {
+    const slot = sources.findIndex((one) => one.from === link.from && one.slot === link.slot);
+    put({ from: GRAPH_INPUT, slot, to: link.to, input: link.input, type: link.type });
+  }
+  for (const [i, link] of drains.entries())
+    put({ from: link.from, slot: link.slot, to: GRAPH_OUTPUT, input: (outputs[i] as Port).id, type: link.type });
+  const definition: Subgraph = {
+    id: given.id,
+    name: given.name,
+    inputs,
+    outputs,
+    graph: {
+      nodes: new Map(inside.map((node) => [node.id, node])),
+      links,
+      frames: new Map(),
+      lastNode: graph.lastNode,
+      lastLink,
+    },
+    inputNode: { bounding: [box.x - 220, box.y, 120, 40 + 20 * inputs.length] },
+    outputNode: { bounding: [box.x + box.width + 100, box.y, 120, 40 + 20 * outputs.length] },
+    rest: { revision: 0, config: {}, widgets: [], extra: {} },
+  };
+  const id = nextId(graph);
+  const node = newNode(given.id, id, { x: Math.round(box.x), y: Math.round(box.y + HEADER) });
+  const nodes = new Map([...graph.nodes].filter(([one]) => !ids.has(one))).set(id, node);
+  const kept = new Map(all.filter((link) => !ids.has(link.from) && !ids.has(link.to)).map((link) => [link.id, link]));
+  const outer: Graph = { ...graph, nodes, links: kept, lastNode: graph.lastNode + 1, lastLink };
+  const pinned = movePins(doc, at, (one) => (ids.has(one) ? [id, one] : [one]));
+  let next = withGraph(withSubgraph(pinned, definition), at, outer);
+  sources.forEach((link, i) => {
+    next = connect(next, at, {
+      from: link.from,
+      slot: link.slot,
+      to: id,
+      input: (inputs[i] as Port).name,
+      type: link.type,
+    });
+  });
+  for (const link of outgoing) {
+    const slot = drains.findIndex((one) => one.from === link.from && one.slot === link.slot);
+    next = connect(next, at, { from: id, slot, to: link.to, input: link.input, type: link.type });
+  }
+  return [next, id];
+}
+
+/** Puts a subgraph's nodes back in its place. */
+export function unwrapSubgraph(
+  doc: Doc,
+  at: GraphId,
+  id: NodeId,
+  catalogue: Catalogue,
+): readonly [Doc, readonly NodeId[]] {
+  const around = surroundings(doc, at, catalogue);
+  const node = around.graph.nodes.get(id);
+  const definition = node && doc.subgraphs.get(node.type);
+  if (!node || !definition) return [doc, []];
+  const inner = definition.graph;
+  const inside = [...inner.nodes.values()];
+  const box = bounds(inside.map((one) => boxOf(one, { ...around, graph: inner })));
+  const shift = { x: node.x - (box?.x ?? 0), y: node.y - HEADER - (box?.y ?? 0) };
+  const own = inside.map((one) => withInstanceValues(one, node, definition));
+  const clip: Clip = { nodes: own, links: [...inner.links.values()], frames: [], subgraphs: [] };
+  const [pasted, { nodes: ids }] = paste(doc, at, clip, shift);
+  const renamed = new Map(inside.map((one, i) => [one.id, ids[i] as NodeId]));
+  let next = pasted;
+  for (const link of inner.links.values()) {
+    if (link.from === GRAPH_INPUT && renamed.has(link.to)) {
+      const name = definition.inputs[link.slot]?.name ?? "";
+      const outside = linkInto(around.graph, id, name);
+      const to = renamed.get(link.to) as NodeId;
+      if (outside)
+        next = connect(next, at, { from: outside.from, slot: outside.slot, to, input: link.input, type: outside.type });
+    }
+    if (link.to === GRAPH_OUTPUT && renamed.has(link.from)) {
+      const slot = definition.outputs.findIndex((one) => one.id === link.input);
+      for (const out of linksOutOf(around.graph, id).filter((one) => one.slot === slot))
+        next = connect(next, at, {
+          from: renamed.get(link.from) as NodeId,
+          slot: link.slot,
+          to: out.to,
+          input: out.input,
+          type: out.type,
+        });
+    }
+  }
+  const unpinned = unpackPins(next, at, id, renamed);
+  return [dropUnused(removeNodes(unpinned, at, [id])), ids];
+}
+
+/** Pins of nodes in an instance, at the nodes that are made of them. */
+function unpackPins(doc: Doc, at: GraphId, instance: NodeId, renamed: ReadonlyMap<NodeId, NodeId>): Doc {
+  const kept = doc.form.map((pin) => {
+    const parts = pin.node.split(":");
+    const place = placeOf(doc, at, parts, instance);
+    const made = place === undefined ? undefined : renamed.get(parts[place + 1] ?? "");
+    return place === undefined || made === undefined
+      ? pin
+      : { ...pin, node: [...parts.slice(0, place), made, ...parts.slice(place + 2)].join(":") };
+  });
+  return kept.every((pin, i) => pin === doc.form[i]) ? doc : { ...doc, form: kept };
+}
+
+/** Where on a path the instance is. */
+function placeOf(doc: Doc, at: GraphId, parts: readonly NodeId[], instance: NodeId): number | undefined {
+  let graph: GraphId = "root";
+  for (const [i, id] of parts.entries()) {
+    if (graph === at && id === instance) return i;
+    graph = graphOf(doc, graph).nodes.get(id)?.type ?? "";
+  }
+  return undefined;
+}
+
+function withInstanceValues(inner: GraphNode, node: GraphNode, definition: Subgraph): GraphNode {
+  const values = { ...inner.values };
+  for (const link of linksInto(definition.graph, inner.id)) {
+    const name = link.from === GRAPH_INPUT ? definition.inputs[link.slot]?.name : undefined;
+    const value = name === undefined ? undefined : node.values[name];
+    if (value !== undefined) values[link.input] = value;
+  }
+  return { ...inner, values };
+}
+
+/** Definitions that no node uses any more are left out. */
+export function dropUnused(doc: Doc): Doc {
+  const used = [...doc.subgraphs.values()].filter((one) =>
+    [...doc.root.nodes.values()].some((node) => uses(doc, node.type, one.id)),
+  );
+  return used.length === doc.subgraphs.size ? doc : { ...doc, subgraphs: new Map(used.map((one) => [one.id, one])) };
+}
+
+function port(name: string, type: string, id: string): Port {
+  return { id, name, type, rest: {} };
+}
+
+function unused(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let i = 1; taken.has(free); i++) free = `${name}_${i}`;
+  taken.add(free);
+  return free;
+}
+
+function distinct<T>(list: readonly T[], key: (one: T) => string): readonly T[] {
+  return [...new Map(list.map((one) => [key(one), one] as const)).values()];
+}
+
+/** Calls a subgraph something else, on all of its nodes. */
+export function renameSubgraph(doc: Doc, id: GraphId, name: string): Doc {
+  const definition = doc.subgraphs.get(id);
+  const text = name.trim();
+  return definition && text && text !== definition.name ? withSubgraph(doc, { ...definition, name: text }) : doc;
+}
+
+/** Gives a node a subgraph of its own, so that changes to it leave the other nodes of the subgraph as they are. */
+export function separate(doc: Doc, at: GraphId, node: NodeId, id: GraphId): Doc {
+  const graph = graphOf(doc, at);
+  const instance = graph.nodes.get(node);
+  const definition = instance && doc.subgraphs.get(instance.type);
+  if (!instance || !definition || instancesOf(doc, definition.id) < 2) return doc;
+  const copied = withSubgraph(doc, { ...definition, id, name: `${definition.name} (own)` });
+  return withGraph(copied, at, { ...graph, nodes: new Map(graph.nodes).set(node, { ...instance, type: id }) });
+}
+
+/** How many nodes of the document are of a subgraph. */
+export function instancesOf(doc: Doc, id: GraphId): number {
+  return graphsOf(doc).reduce(
+    (sum, [, graph]) => sum + [...graph.nodes.values()].filter((node) => node.type === id).length,
+    0,
+  );
+}
+
+/** The document with other ids for some of its subgraphs: what is pasted beside others of the same id. */
+export function withNewIds(doc: Doc, ids: ReadonlyMap<GraphId, GraphId>): Doc {
+  const renamed = (graph: Graph): Graph => ({
+    ...graph,
+    nodes: new Map([...graph.nodes].map(([id, node]) => [id, { ...node, type: ids.get(node.type) ?? node.type }])),
+  });
+  const subgraphs = [...doc.subgraphs.values()].map((one) => ({
+    ...one,
+    id: ids.get(one.id) ?? one.id,
+    graph: renamed(one.graph),
+  }));
+  return { ...doc, root: renamed(doc.root), subgraphs: new Map(subgraphs.map((one) => [one.id, one])) };
+}
