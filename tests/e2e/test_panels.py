@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,17 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.hands import expect_picture, middle, node, open_workflow, run, saved
+from tests.e2e.hands import (
+    RUN_MS,
+    expect_picture,
+    middle,
+    node,
+    open_template,
+    open_workflow,
+    run,
+    saved,
+    set_number,
+)
 
 BLANK = [
     {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 255]},
@@ -190,3 +201,50 @@ def test_all_that_one_presses_on_a_phone_is_large_enough(editor: Page) -> None:
     assert editor.locator(".form button, .form input, .topbar button").evaluate_all(small) == []
     press(editor, "Arrange the form")
     assert editor.locator(".form button, .form [role=spinbutton]").evaluate_all(small) == []
+
+
+def test_all_that_is_missing_is_listed_and_leads_to_its_node(editor: Page) -> None:
+    alone = [{"id": 1, "type": "ImageInvert", "pos": [0, 0]}, {"id": 2, "type": "SaveImage", "pos": [4000, 0]}]
+    inverted = [{"name": "images", "type": "IMAGE", "link": None}]
+    preview = {"id": 3, "type": "PreviewImage", "pos": [0, 600], "inputs": [{**inverted[0], "link": 1}]}
+    open_workflow(editor, [*alone, preview], [[1, 1, 0, 3, 0, "IMAGE"]])
+    run(editor)
+    listed = editor.get_by_role("alert").filter(has_text="2 things keep it from running")
+    expect(listed.get_by_role("listitem")).to_have_count(2)
+    listed.get_by_role("button", name="Save Image needs images.").click()
+    expect(node(editor, "SaveImage")).to_be_focused()
+    expect(node(editor, "SaveImage")).to_be_in_viewport()
+    expect(listed).to_be_visible()
+    listed.get_by_role("button", name="Dismiss").click()
+    expect(listed).to_have_count(0)
+
+
+def test_a_batch_runs_as_often_as_one_says(editor: Page, paused: str) -> None:
+    open_workflow(editor, BLANK, LINKS)
+    press(editor, "How to run")
+    editor.get_by_role("menuitem", name="2 times").click()
+    press(editor, "How to run")
+    editor.get_by_role("menuitem", name="One run more").click()
+    editor.keyboard.press("Escape")
+    editor.get_by_role("button", name="Run × 3").click()
+    press(editor, "Queue")
+    expect(waiting(editor)).to_have_text(["made"] * 3)
+    expect(editor.get_by_role("heading", name="3 waiting")).to_be_visible()
+
+
+def test_the_window_tells_of_a_run_by_its_title_and_icon(editor: Page) -> None:
+    open_template(editor)
+    icon = editor.locator("link[rel=icon]")
+    expect(icon).to_have_attribute("href", re.compile("favicon.svg$"))
+    set_number(editor, "steps", 40)
+    set_number(editor, "seed", 90125)
+    run(editor)
+    expect(icon).to_have_attribute("href", re.compile("favicon-busy.svg$"), timeout=RUN_MS)
+    expect(editor).to_have_title(re.compile(r"^\d+ % · Text to image · Sfumato$"), timeout=RUN_MS)
+    expect(editor.locator(".overall.on")).to_have_count(1)
+    editor.locator(".canvas").focus()
+    editor.keyboard.press("Escape")
+    editor.keyboard.press("Escape")
+    expect(editor.get_by_role("status").filter(has_text="Cancelled.")).to_be_visible(timeout=RUN_MS)
+    expect(editor).to_have_title("Text to image · Sfumato")
+    expect(icon).to_have_attribute("href", re.compile("favicon.svg$"))

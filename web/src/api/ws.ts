@@ -8,6 +8,9 @@ export interface SocketEvents {
   readonly onClose: (retryInMs: number) => void;
 }
 
+/** What the page tells itself when somebody does not want to wait for the next try. */
+export const RECONNECT = "sfumato:reconnect";
+
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const PREVIEW = 1;
@@ -22,6 +25,7 @@ export function connectEvents(clientId: string, events: SocketEvents): () => voi
   let stopped = false;
   let last = 0;
   const open = () => {
+    timer = undefined;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     // What happened while we were away is told again from the last event that we saw.
     const since = last ? `&since=${last}` : "";
@@ -44,9 +48,18 @@ export function connectEvents(clientId: string, events: SocketEvents): () => voi
       wait = Math.min(LONGEST_WAIT, wait * 2);
     };
   };
+  const now = () => {
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    open();
+  };
   open();
+  window.addEventListener("online", now);
+  document.addEventListener(RECONNECT, now);
   return () => {
     stopped = true;
+    window.removeEventListener("online", now);
+    document.removeEventListener(RECONNECT, now);
     clearTimeout(timer);
     socket?.close();
   };

@@ -80,21 +80,25 @@ function Choices() {
 
 /** The browser asks once; what was said there can be changed there alone. */
 function Notify() {
+  const wanted = useUi((state) => state.notify);
   const [said, setSaid] = useState(Notification.permission);
   const hint =
     said === "denied"
       ? "The browser was told not to; change it there."
       : "When a run ends while the page is in the background.";
+  const change = async (on: boolean) => {
+    const answer = on && said === "default" ? await Notification.requestPermission() : said;
+    setSaid(answer);
+    useUi.setState({ notify: on && answer === "granted" });
+  };
   return (
-    <Row label="Notifications" hint={hint}>
-      {said === "default" ? (
-        <button type="button" className="quiet" onClick={() => void Notification.requestPermission().then(setSaid)}>
-          Allow
-        </button>
-      ) : (
-        <span className="said">{said === "granted" ? "Allowed" : "Blocked"}</span>
-      )}
-    </Row>
+    <Switch
+      label="Notifications"
+      hint={hint}
+      on={wanted && said === "granted"}
+      disabled={said === "denied"}
+      onChange={(on) => void change(on)}
+    />
   );
 }
 
@@ -114,10 +118,11 @@ interface SwitchProps {
   readonly label: string;
   readonly hint: string;
   readonly on: boolean;
+  readonly disabled?: boolean;
   readonly onChange: (on: boolean) => void;
 }
 
-function Switch({ label, hint, on, onChange }: SwitchProps) {
+function Switch({ label, hint, on, disabled, onChange }: SwitchProps) {
   const id = useId();
   return (
     <button
@@ -127,6 +132,7 @@ function Switch({ label, hint, on, onChange }: SwitchProps) {
       aria-label={label}
       aria-describedby={id}
       className="setting"
+      disabled={disabled}
       onClick={() => onChange(!on)}
     >
       <span>

@@ -7,7 +7,20 @@ export function Toasts() {
     <section className="toasts" aria-label="Messages">
       {toasts.map((one) => (
         <div key={one.id} className={`toast ${one.kind}`} role={one.kind === "error" ? "alert" : "status"}>
-          <p>{one.text}</p>
+          <div className="toast-text">
+            <p>{one.text}</p>
+            {one.list && (
+              <ul>
+                {one.list.map(({ label, run }) => (
+                  <li key={label}>
+                    <button type="button" onClick={run}>
+                      {label}
+                    </button>
+                  </li>
+                ))}
+              </ul>
+            )}
+          </div>
           {one.action && (
             <button
               type="button"

@@ -1,6 +1,7 @@
-import { ChevronDown, Menu, Play, Plus, Square, X } from "lucide-react";
+import { ChevronDown, Menu, Minus, Play, Plus, Square, X } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
 import { useEffect, useRef, useState } from "react";
+import { RECONNECT } from "../api/ws";
 import { TitleField } from "../canvas/TitleField";
 import type { Command } from "../model/keys";
 import { command, keyLabel } from "../store/commands";
@@ -175,7 +176,7 @@ function RunCluster() {
           </DropdownMenu.Trigger>
           <DropdownMenu.Portal>
             <DropdownMenu.Content className="menu" align="end" sideOffset={6}>
-              <DropdownMenu.Label>How many</DropdownMenu.Label>
+              <DropdownMenu.Label className="menu-label">How many</DropdownMenu.Label>
               {[1, 2, 4, 8, 16].map((count) => (
                 <DropdownMenu.Item
                   key={count}
@@ -185,6 +186,7 @@ function RunCluster() {
                   {count === 1 ? "Once" : `${count} times`}
                 </DropdownMenu.Item>
               ))}
+              <Count batch={batch} />
               <DropdownMenu.Separator />
               <MenuCommand command={command("run-front")} />
               <MenuCommand command={command("cancel")} />
@@ -196,10 +198,48 @@ function RunCluster() {
   );
 }
 
-function Reconnecting() {
+const MOST = 999;
+
+/** Any other number of runs, one more or one less at a time; the menu stays. */
+function Count({ batch }: { batch: number }) {
+  const change = (by: number) => (event: Event) => {
+    event.preventDefault();
+    useUi.setState({ batch: Math.max(1, Math.min(MOST, batch + by)) });
+  };
   return (
-    <span className="offline" role="alert">
-      Reconnecting…
+    <div className="count">
+      <DropdownMenu.Item aria-label="One run less" onSelect={change(-1)}>
+        <Minus size={14} />
+      </DropdownMenu.Item>
+      <output>{batch} ×</output>
+      <DropdownMenu.Item aria-label="One run more" onSelect={change(1)}>
+        <Plus size={14} />
+      </DropdownMenu.Item>
+    </div>
+  );
+}
+
+/** Says that the server is away, and when it is asked for again. */
+function Reconnecting() {
+  const retryAt = useExec((state) => state.retryAt);
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 500);
+    return () => clearInterval(timer);
+  }, []);
+  const left = Math.ceil(Math.max(0, (retryAt ?? 0) - now) / 1000);
+  return (
+    <span className="offline">
+      <span role="alert">Reconnecting…</span>
+      {left > 1 && (
+        <>
+          {" "}
+          in {left} s
+          <button type="button" className="plain" onClick={() => document.dispatchEvent(new Event(RECONNECT))}>
+            Try now
+          </button>
+        </>
+      )}
     </span>
   );
 }

@@ -2,13 +2,12 @@ import * as rest from "../api/rest";
 import { connectEvents } from "../api/ws";
 import { afterRun } from "../model/afterRun";
 import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
-import { faultSentence, inPlace } from "../model/problems";
-import { knownPart, type Prompt, toPrompt, typesIn, unfilled } from "../model/prompt";
+import { knownPart, type Prompt, toPrompt, typesIn } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
 import { flameOf, type Timed } from "../model/trace";
 
 import { learn, weigh } from "./costs";
-import { activeTab, amend, docOf, endGesture, newId, type Tab, useDocs } from "./docs";
+import { activeTab, amend, docOf, endGesture, newId, showTab, type Tab, useDocs } from "./docs";
 import {
   changeJob,
   changeRun,
@@ -25,6 +24,7 @@ import {
 } from "./exec";
 import { goToNode } from "./focus";
 import { useLibrary } from "./library";
+import { check, showProblems } from "./problems";
 import { seedsOf } from "./seeds";
 import { report, toast, useUi } from "./ui";
 
@@ -99,48 +99,6 @@ async function runOnce(
     if (!Object.keys(problems).length) report(error);
     return false;
   }
-}
-
-function check(tab: Tab, prompt: Prompt, skipped: readonly string[]): boolean {
-  const { catalogue } = useLibrary.getState();
-  clearErrors(tab.id);
-  if (!Object.values(prompt).some((node) => catalogue.get(node.class_type)?.terminal)) {
-    const why = skipped.length
-      ? "Every output here needs a node that this server does not have."
-      : "There is no output to make. Add a Save Image or Preview Image node.";
-    toast(why, "error");
-    return false;
-  }
-  const open = unfilled(prompt, catalogue);
-  const first = open[0];
-  if (!first) return true;
-  for (const one of open)
-    setNode(tab.id, one.id, { state: "error", message: `Nothing is linked to ${one.inputs.join(", ")}.` });
-  const others = open.length > 1 ? ` and ${open.length - 1} more` : "";
-  toast(`${first.title} needs ${first.inputs.join(", ")}${others}.`, "error", {
-    label: "Show",
-    run: () => goToNode(first.id),
-  });
-  return false;
-}
-
-function clearErrors(tab: string): void {
-  changeRun(tab, (run) => ({
-    ...run,
-    nodes: Object.fromEntries(
-      Object.entries(run.nodes).filter(([, node]) => node.state !== "error" && node.state !== "skipped"),
-    ),
-  }));
-}
-
-function showProblems(tab: Tab, problems: rest.Accepted["node_errors"]): void {
-  const entries = Object.entries(problems ?? {});
-  for (const [id, one] of entries) setNode(tab.id, id, { state: "error", message: one.errors.map(inPlace).join("\n") });
-  const [first] = entries;
-  const [fault] = first?.[1].errors ?? [];
-  if (!first || !fault) return;
-  const others = entries.length > 1 ? ` ${entries.length - 1} more.` : "";
-  toast(faultSentence(fault) + others, "error", { label: "Show", run: () => goToNode(first[0]) });
 }
 
 function begin(tab: Tab, id: string, prompt: Prompt, skipped: readonly string[]): void {
@@ -321,7 +279,7 @@ function finish(job: Job, state: Job["state"]): void {
     current: all.current === job.id ? undefined : all.current,
     finished: all.finished + 1,
   }));
-  if (state === "done" && document.hidden) notify(job);
+  if (state !== "cancelled" && document.hidden) notify(job, state);
 }
 
 function timesOf(job: Job): readonly Timed[] {
@@ -332,9 +290,14 @@ function timesOf(job: Job): readonly Timed[] {
   });
 }
 
-function notify(job: Job): void {
-  if ("Notification" in window && Notification.permission === "granted")
-    new Notification("Sfumato", { body: `${job.title} is done.` });
+function notify(job: Job, state: Job["state"]): void {
+  if (!useUi.getState().notify || !("Notification" in window) || Notification.permission !== "granted") return;
+  const said = new Notification("Sfumato", { body: `${job.title} ${state === "done" ? "is done" : "failed"}.` });
+  said.onclick = () => {
+    window.focus();
+    showTab(job.tab);
+    said.close();
+  };
 }
 
 /** After a reload: takes up the jobs that this window had sent and that are not done. */

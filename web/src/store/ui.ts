@@ -27,7 +27,14 @@ export interface Toast {
   readonly id: number;
   readonly text: string;
   readonly kind: "info" | "error" | "ok";
-  readonly action?: { readonly label: string; readonly run: () => void };
+  readonly action?: ToastAction;
+  /** What it is about, one by one; such a message stays until it is dismissed. */
+  readonly list?: readonly ToastAction[];
+}
+
+export interface ToastAction {
+  readonly label: string;
+  readonly run: () => void;
 }
 
 export interface Linking {
@@ -73,6 +80,8 @@ interface Ui {
   readonly snap: boolean;
   readonly trackpad: boolean;
   readonly straight: boolean;
+  /** Whether the machine is to say when a run ends while the page is in the background. */
+  readonly notify: boolean;
   readonly zen: boolean;
   readonly batch: number;
   readonly toasts: readonly Toast[];
@@ -119,6 +128,7 @@ const KEYS = [
   "snap",
   "trackpad",
   "straight",
+  "notify",
   "left",
   "right",
   "leftWidth",
@@ -148,6 +158,7 @@ export const useUi = create<Ui>(() => ({
   snap: true,
   trackpad: false,
   straight: false,
+  notify: false,
   zen: false,
   batch: 1,
   toasts: [],
@@ -168,12 +179,27 @@ useUi.subscribe((state) => {
 let toastId = 0;
 const TOAST_MS = 5000;
 
-export function toast(text: string, kind: Toast["kind"] = "info", action?: Toast["action"]): void {
-  const id = ++toastId;
-  useUi.setState((state) => ({
-    toasts: [...state.toasts.filter((one) => one.text !== text).slice(-3), { id, text, kind, action }],
-  }));
+export function toast(text: string, kind: Toast["kind"] = "info", action?: ToastAction): void {
+  const id = show({ text, kind, action });
   setTimeout(() => dismiss(id), kind === "error" ? 2 * TOAST_MS : TOAST_MS);
+}
+
+/** Says several things that are wrong, each with a way to it. */
+export function toastList(text: string, list: readonly ToastAction[]): void {
+  show({ text, kind: "error", list });
+}
+
+/** Takes such lists away, since what they say may no longer be so. */
+export function dropLists(): void {
+  useUi.setState(({ toasts }) => ({ toasts: toasts.filter((one) => !one.list) }));
+}
+
+function show(message: Omit<Toast, "id">): number {
+  const id = ++toastId;
+  useUi.setState(({ toasts }) => ({
+    toasts: [...toasts.filter((one) => one.text !== message.text).slice(-3), { id, ...message }],
+  }));
+  return id;
 }
 
 /** Whether the person wants what is asked. */
