@@ -402,14 +402,6 @@ def test_a_backend_for_another_device_is_told(draw: Any, model: Model) -> None:
         draw(model=model_patches.torch_compile_model(model=model, backend="cudagraphs"))
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(3600)  # Compiling takes minutes of all cores.
-def test_a_compiled_model_draws_the_same(draw: Any, model: Model) -> None:
-    compiled = model_patches.torch_compile_model(model=model)
-
-    torch.testing.assert_close(draw(model=compiled).samples, draw().samples, rtol=1e-3, atol=1e-2)
-
-
 def test_importing_the_nodes_costs_no_torch() -> None:
     code = (
         "import sys\n"
