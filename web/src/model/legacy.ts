@@ -3,13 +3,13 @@ import type { NodeSchema } from "./schema";
 
 /* Names that changed since some files were written: node classes, inputs, values. */
 
-const CLASSES: Readonly<Record<string, string>> = { T2IAdapterLoader: "ControlNetLoader" };
-const INPUTS: Readonly<Record<string, string>> = { "ControlNetLoader t2i_adapter_name": "control_net_name" };
+const CLASSES = new Map([["T2IAdapterLoader", "ControlNetLoader"]]);
+const INPUTS = new Map([["ControlNetLoader t2i_adapter_name", "control_net_name"]]);
 
 /** The name by which a class goes today; old files have some with a blank at the end. */
 export function currentClass(type: string): string {
   const bare = type.trim();
-  return CLASSES[bare] ?? bare;
+  return CLASSES.get(bare) ?? bare;
 }
 
 /** The name by which an input of a class goes today. Files number a row that grows behind a word: `images.image0`. */
@@ -17,7 +17,7 @@ export function currentInput(type: string, name: string, schema: NodeSchema | un
   const [, row, place] = /^(.+)\.[a-z_]+(\d+)$/i.exec(name) ?? [];
   const grown = `${row}.${place}`;
   if (place !== undefined && schema?.sockets.some((one) => one.each && one.name === grown)) return grown;
-  return INPUTS[`${type} ${name}`] ?? name;
+  return INPUTS.get(`${type} ${name}`) ?? name;
 }
 
 /** What ComfyUI calls a place in a row that grows: the row's word for one, and the number. */

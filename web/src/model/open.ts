@@ -3,7 +3,7 @@ import type { Doc } from "./document";
 import { BadFile, isEditorFile, openEditorFile } from "./editorFile";
 import { fromInfotext, readInfotext } from "./infotext";
 import { isObject, readJson } from "./json";
-import { readMetadata } from "./picture";
+import { isPicture, readMetadata } from "./picture";
 import type { Catalogue } from "./schema";
 
 export interface OpenWith {
@@ -24,29 +24,62 @@ export function openText(text: string, { catalogue, newId }: OpenWith): Doc {
 
 function parse(text: string): unknown {
   try {
-    // Some programs write NaN and Infinity, which JSON does not have.
+    return readJson(text);
+  } catch {
+    return parseLoose(text);
+  }
+}
+
+/** Some programs write NaN and Infinity, which JSON does not have. */
+function parseLoose(text: string): unknown {
+  try {
     return readJson(text.replace(/(?<=[:[,]\s*)(NaN|-?Infinity)(?=\s*[,\]}])/g, "null"));
   } catch {
-    throw new BadFile("This file is not JSON, so it holds no workflow.");
+    const cut = /^\s*[{[]/.test(text) && !/[}\]]\s*$/.test(text);
+    throw new BadFile(
+      cut
+        ? "This JSON ends in the middle: the file was cut off. Fetch it again."
+        : "This file is not JSON, so it holds no workflow.",
+    );
   }
 }
 
-/** The document in a picture, or nothing where it carries none. The editor's format is preferred. */
-export async function openPicture(bytes: Uint8Array, using: OpenWith): Promise<Doc | undefined> {
+/** What a file held: a workflow, or a picture with or without one. */
+export interface Dropped {
+  readonly picture: boolean;
+  readonly doc?: Doc;
+  /** Why the workflow that a picture carries was not opened. */
+  readonly fault?: string;
+}
+
+const MOST_TEXT_BYTES = 128 * 2 ** 20;
+
+/** What is in the bytes, by what they are and not by what the file is called. Raises BadFile where it is nothing. */
+export async function openBytes(bytes: Uint8Array, using: OpenWith): Promise<Dropped> {
+  if (isPicture(bytes)) return { picture: true, ...(await openPicture(bytes, using)) };
+  if (!bytes.length) throw new BadFile("This file is empty.");
+  if (bytes.length > MOST_TEXT_BYTES) {
+    const size = Math.round(bytes.length / 2 ** 20);
+    throw new BadFile(`This file has ${size} MB; a workflow has a few, and no more than ${MOST_TEXT_BYTES / 2 ** 20}.`);
+  }
+  if (bytes.subarray(0, 4096).includes(0)) throw new BadFile("This file is neither a workflow nor a picture.");
+  return { picture: false, doc: openText(new TextDecoder().decode(bytes), using) };
+}
+
+/** The document in a picture, if it carries one. The editor's format is preferred. */
+export async function openPicture(bytes: Uint8Array, using: OpenWith): Promise<Omit<Dropped, "picture">> {
   const metadata = await readMetadata(bytes);
+  let fault: string | undefined;
   for (const key of ["workflow", "prompt", "parameters"]) {
     const text = metadata.get(key);
-    const doc = text && attempt(() => openText(text, using));
-    if (doc) return doc;
+    if (text === undefined) continue;
+    try {
+      return { doc: openText(text, using) };
+    } catch (error) {
+      if (!(error instanceof BadFile)) throw error;
+      // "parameters" is a common key: what is no text of A1111's is nobody's fault.
+      if (key !== "parameters") fault ??= error.message;
+    }
   }
-  return undefined;
-}
-
-function attempt<T>(run: () => T): T | undefined {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof BadFile) return undefined;
-    throw error;
-  }
+  return fault === undefined ? {} : { fault };
 }

@@ -13,6 +13,19 @@ export async function readMetadata(bytes: Uint8Array): Promise<Metadata> {
   return new Map();
 }
 
+const KINDS: readonly (readonly [at: number, head: string])[] = [
+  [1, "PNG\r\n"],
+  [8, "WEBP"],
+  [0, "GIF8"],
+  [4, "ftypavif"],
+];
+
+/** Whether the bytes are those of a picture, as far as their beginning tells. */
+export function isPicture(bytes: Uint8Array): boolean {
+  const named = KINDS.some(([at, head]) => ascii(bytes, at, head.length) === head);
+  return named || startsWith(bytes, [0xff, 0xd8, 0xff]) || (ascii(bytes, 0, 2) === "BM" && bytes[6] === 0);
+}
+
 function startsWith(bytes: Uint8Array, head: readonly number[]): boolean {
   return head.every((value, i) => bytes[i] === value);
 }
@@ -32,7 +45,7 @@ async function readPng(bytes: Uint8Array): Promise<Metadata> {
     const length = view.getUint32(at);
     const kind = ascii(bytes, at + 4, 4);
     const data = bytes.subarray(at + 8, Math.min(at + 8 + length, bytes.length));
-    const text = await readChunk(kind, data);
+    const text = await readChunk(kind, data).catch(() => undefined);
     if (text) found.set(...text);
     if (kind === "IEND") break;
     at += 12 + length;

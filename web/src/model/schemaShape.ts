@@ -146,12 +146,16 @@ export function slotOutput(slot: Slot): OutputSchema {
   return { name: slot.label ?? slot.name, type: slot.type, list: false };
 }
 
-const KINDS: Readonly<Record<string, WidgetKind>> = { INT: "int", FLOAT: "float", BOOLEAN: "toggle" };
+const KINDS = new Map<string, WidgetKind>([
+  ["INT", "int"],
+  ["FLOAT", "float"],
+  ["BOOLEAN", "toggle"],
+]);
 
 /** What a file tells of a field that no class describes. */
 export function slotWidget(slot: Slot): WidgetShape {
   const name = slot.widget ?? slot.name;
-  const kind = KINDS[slot.type] ?? "text";
+  const kind = KINDS.get(slot.type) ?? "text";
   const widget = textWidget(name, slot.type, slot.type === "STRING");
   return { ...widget, label: slot.label ?? name, kind, default: kind === "text" ? "" : kind === "toggle" ? false : 0 };
 }

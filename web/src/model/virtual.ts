@@ -31,7 +31,7 @@ const OTHERS = [
 
 const VIRTUAL = new Set([REROUTE, PRIMITIVE, GETTER, SETTER, ...Object.keys(NOTES), ...OTHERS]);
 
-export const isNote = (type: string): boolean => type in NOTES;
+export const isNote = (type: string): boolean => Object.hasOwn(NOTES, type);
 
 /** Whether a node is resolved before the graph is sent. */
 export const isVirtual = (type: string): boolean => VIRTUAL.has(type);

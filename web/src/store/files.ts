@@ -1,9 +1,9 @@
 import * as rest from "../api/rest";
 import { type Doc, graphsOf } from "../model/document";
-import { missingTypes, openEditorFile } from "../model/editorFile";
+import { BadFile, missingTypes, openEditorFile } from "../model/editorFile";
 import { addNode, setValue } from "../model/edits";
 import { isObject, type JsonObject, writeJson } from "../model/json";
-import { openPicture, openText } from "../model/open";
+import { openBytes, openText } from "../model/open";
 import { toPrompt } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
 import { substitutes } from "../model/substitute";
@@ -82,16 +82,20 @@ export async function openFile(
   how: { readonly asImage?: boolean; readonly at?: { x: number; y: number } } = {},
 ): Promise<void> {
   try {
-    if (!file.type.startsWith("image/")) return openWorkflow(nameOf(file.name), openText(await file.text(), using()));
-    const doc = how.asImage ? undefined : await openPicture(new Uint8Array(await file.arrayBuffer()), using());
-    if (!doc) return await loadAsImage(file, how.at);
+    const { picture, doc, fault } = await openBytes(new Uint8Array(await file.arrayBuffer()), using());
+    if (!doc || (picture && how.asImage)) {
+      await loadAsImage(file, how.at);
+      if (fault) toast(`${file.name} is loaded as a picture: the workflow in it cannot be read. ${fault}`, "error");
+      return;
+    }
     openWorkflow(nameOf(file.name), doc);
+    if (!picture) return;
     toast(`Opened the workflow in ${file.name}.`, "info", {
       label: "Load as image",
       run: () => void loadAsImage(file),
     });
   } catch (error) {
-    report(error);
+    report(error instanceof BadFile ? `${file.name}: ${error.message}` : error);
   }
 }
 
@@ -101,6 +105,7 @@ export async function loadAsImage(
   at = pointerAt(),
   name = file instanceof File ? file.name : "pasted.png",
 ): Promise<void> {
+  (await createImageBitmap(file).catch(() => broken(name))).close();
   const image = await uploadPicture(file, name);
   const place = placeAt(at);
   edit("add image", (doc, graph) => {
@@ -108,6 +113,10 @@ export async function loadAsImage(
     select([id]);
     return setValue(added, graph, id, "image", rest.imageName(image));
   });
+}
+
+function broken(name: string): never {
+  throw new Error(`${name} is a picture that cannot be read: it is cut off, or of a kind that browsers do not show.`);
 }
 
 export async function loadResult(image: rest.ImageRef, at?: { x: number; y: number }): Promise<void> {

@@ -2,7 +2,7 @@ import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { openApiFile } from "../../src/model/apiFile";
 import { readInfotext, readSampler } from "../../src/model/infotext";
-import { openPicture, openText } from "../../src/model/open";
+import { openBytes, openPicture, openText } from "../../src/model/open";
 import { readMetadata } from "../../src/model/picture";
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
@@ -150,14 +150,75 @@ describe("what a picture says of itself", () => {
     const prompt = JSON.stringify(toPrompt(doc, options));
     const text = (key: string, value: string) => chunk("tEXt", [...ascii(key), 0, ...ascii(value)]);
     const using = { catalogue, newId };
-    expect((await openPicture(png(text("prompt", prompt), text("workflow", workflow)), using))?.id).toBe("doc");
-    expect((await openPicture(png(text("prompt", prompt)), using))?.root.nodes.size).toBe(7);
-    expect((await openPicture(png(text("workflow", "no JSON"), text("prompt", prompt)), using))?.root.nodes.size).toBe(
-      7,
-    );
-    expect(await openPicture(png(), using)).toBeUndefined();
+    expect((await openPicture(png(text("prompt", prompt), text("workflow", workflow)), using)).doc?.id).toBe("doc");
+    expect((await openPicture(png(text("prompt", prompt)), using)).doc?.root.nodes.size).toBe(7);
+    expect(
+      (await openPicture(png(text("workflow", "no JSON"), text("prompt", prompt)), using)).doc?.root.nodes.size,
+    ).toBe(7);
+    expect(await openPicture(png(), using)).toEqual({});
   });
 });
+
+describe("what is dropped", () => {
+  const using = { catalogue, newId };
+  const { doc } = textToImage();
+  const file = JSON.stringify(saveEditorFile(doc, catalogue));
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const text = (key: string, value: string) => chunk("tEXt", [...ascii(key), 0, ...ascii(value)]);
+
+  it.each([
+    ["the editor's format", bytes(file), { picture: false, nodes: 7 }],
+    ["the same after a mark of byte order", bytes(`\ufeff${file}`), { picture: false, nodes: 7 }],
+    ["the API's format", bytes(JSON.stringify(toPrompt(doc, options))), { picture: false, nodes: 7 }],
+    ["A1111's text", bytes("a cat\nSteps: 4, Sampler: Euler, Seed: 1, Size: 64x64"), { picture: false, nodes: 7 }],
+    ["a PNG with a workflow", png(text("workflow", file)), { picture: true, nodes: 7 }],
+    [
+      "a WebP with a workflow",
+      webp(tiff([[0x010f, 2, [...ascii(`workflow:${file}`), 0]]])),
+      { picture: true, nodes: 7 },
+    ],
+    [
+      "a JPEG with a prompt",
+      jpeg(tiff([[0x0110, 2, [...ascii('prompt:{"1":{"class_type":"VAEDecode"}}'), 0]]])),
+      { picture: true, nodes: 1 },
+    ],
+    ["a plain picture", png(), { picture: true }],
+    ["a picture with somebody's own notes", png(text("parameters", "seen in May")), { picture: true }],
+  ])("%s", async (_, given, wanted) => {
+    const { picture, doc, fault } = await openBytes(given, using);
+    expect({ picture, nodes: doc?.root.nodes.size, fault }).toEqual({ nodes: undefined, fault: undefined, ...wanted });
+  });
+
+  it("is a picture where the workflow in it is broken, and says why", async () => {
+    const cut = await openBytes(png(text("workflow", file.slice(0, 200))), using);
+    expect(cut).toEqual({ picture: true, fault: expect.stringContaining("cut off") });
+    const broken = png(chunk("zTXt", [...ascii("workflow"), 0, 0, 1, 2, 3]));
+    expect(await openBytes(broken, using)).toEqual({ picture: true });
+  });
+
+  it.each([
+    ["nothing", bytes(""), /empty/],
+    ["half a file", bytes(file.slice(0, 300)), /cut off/],
+    ["other JSON", bytes('{"a": 1}'), /no workflow/],
+    ["words", bytes("hello"), /not JSON/],
+    ["a model", new Uint8Array([8, 0, 0, 0, 0, 0, 0, 0, 123]), /neither a workflow nor a picture/],
+    ["a subgraph that contains itself", bytes(JSON.stringify(endless)), /contains itself/],
+    ["a giant", new Uint8Array(129 * 2 ** 20).fill(32), /129 MB/],
+  ])("%s is refused in a sentence", async (_, given, reason) => {
+    await expect(openBytes(given, using)).rejects.toThrow(reason);
+  });
+
+  it("is words as they are, though they look like a number that JSON has not", () => {
+    const words = { nodes: [{ id: 1, type: "CLIPTextEncode", widgets_values: ["[NaN, NaN]"] }], links: [] };
+    expect(openText(JSON.stringify(words), using).root.nodes.get("1")?.values.text).toBe("[NaN, NaN]");
+  });
+});
+
+const endless = {
+  nodes: [{ id: 1, type: "self" }],
+  links: [],
+  definitions: { subgraphs: [{ id: "self", name: "Self", nodes: [{ id: 1, type: "self" }], links: [] }] },
+};
 
 describe("the API format", () => {
   it("opens to the graph that it says, and says it again", () => {
