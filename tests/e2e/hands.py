@@ -120,3 +120,35 @@ def saved(editor: Page) -> Json:
         editor.get_by_role("textbox", name="Command").fill("Download the workflow")
         editor.keyboard.press("Enter")
     return json.loads(download.value.path().read_text())
+
+
+def becomes(page: Page, asked: str, arg: object = None) -> None:
+    """Asks the page until the function that it is given answers with a promise of true."""
+    page.evaluate(
+        f"""async arg => {{
+            const asked = {asked};
+            while (!(await asked(arg))) await new Promise(requestAnimationFrame);
+        }}""",
+        arg,
+    )
+
+
+def kept(page: Page, text: str) -> None:
+    """Returns when the browser keeps a workflow with this in it, for after a reload."""
+    # Never open what is not there yet: that would make it, without what the editor puts into it.
+    becomes(
+        page,
+        """async text => {
+            const all = await indexedDB.databases();
+            if (!all.some(({ name }) => name === "sfumato")) return false;
+            return new Promise(resolve => {
+                const open = indexedDB.open("sfumato");
+                open.onsuccess = () => {
+                    const asked = open.result.transaction("tabs").objectStore("tabs").getAll();
+                    open.result.close();
+                    asked.onsuccess = () => resolve(JSON.stringify(asked.result).includes(text));
+                };
+            });
+        }""",
+        text,
+    )

@@ -16,6 +16,7 @@ from tests.e2e.hands import (
     add_node,
     drag,
     expect_picture,
+    kept,
     middle,
     node,
     open_file,
@@ -208,7 +209,7 @@ def test_editing_is_undone_kept_and_copied(editor: Page) -> None:
     expect(editor.get_by_role("spinbutton", name="width").first).to_have_text("width96")
     after = saved(editor)
 
-    editor.wait_for_timeout(900)  # autosave waits for half a second without a change
+    kept(editor, "[96,")
     editor.reload()
     expect(editor.locator(".react-flow__node-card")).to_have_count(2)
     assert saved(editor) == after

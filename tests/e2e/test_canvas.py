@@ -11,6 +11,7 @@ from tests.e2e.hands import (
     RUN_MS,
     drag,
     expect_picture,
+    middle,
     node,
     open_template,
     open_text,
@@ -145,3 +146,73 @@ def test_a_dragged_selection_takes_its_frame(editor: Page) -> None:
     editor.keyboard.press("Control+z")
     editor.keyboard.press("Control+z")
     assert saved(editor)["groups"][0]["bounding"] == SOURCES["bounding"]
+
+
+def test_any_node_is_run_to_and_shows_what_it_gives(editor: Page) -> None:
+    chain = [
+        {**BLANK[0], "pos": [0, 0]},
+        {"id": 3, "type": "ImageInvert", "pos": [320, 0], "inputs": [{"name": "image", "type": "IMAGE", "link": 1}]},
+        {"id": 2, "type": "SaveImage", "pos": [640, 0], "inputs": [{"name": "images", "type": "IMAGE", "link": 2}]},
+        {"id": 4, "type": "ImageInvert", "title": "Not ready", "pos": [320, 400]},
+        {"id": 5, "type": "SaveImage", "pos": [640, 400], "inputs": [{"name": "images", "type": "IMAGE", "link": 3}]},
+    ]
+    links = [[1, 1, 0, 3, 0, "IMAGE"], [2, 3, 0, 2, 0, "IMAGE"], [3, 4, 0, 5, 0, "IMAGE"]]
+    open_workflow(editor, chain, links)
+    middle_node = editor.get_by_role("group", name="Invert Image, 1 input, 1 connected")
+    middle_node.locator(".card-head").click(button="right")
+    editor.get_by_role("menuitem", name="Run to here").click()
+    picture = middle_node.locator(".media img")
+    expect(picture).to_be_visible(timeout=RUN_MS)
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    expect(editor.locator(".media")).to_have_count(1)
+    expect(node(editor, "SaveImage").locator(".chip")).to_have_count(0)
+
+
+def test_a_node_is_explained(editor: Page) -> None:
+    open_template(editor)
+    editor.keyboard.press("F1")
+    expect(editor.get_by_role("status").filter(has_text="Select a node to read about it.")).to_be_visible()
+    node(editor, "KSampler").locator(".card-head").click()
+    editor.keyboard.press("F1")
+    dialog = editor.get_by_role("dialog", name="KSampler")
+    expect(dialog).to_contain_text("steps")
+    expect(dialog).to_contain_text("INT · 1 to 10000, default 20")
+    editor.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_the_canvas_is_one_stop_and_f6_leads_on(editor: Page) -> None:
+    open_blank(editor)
+    editor.get_by_role("button", name="Settings", exact=True).focus()
+    editor.keyboard.press("Tab")
+    expect(editor.get_by_role("application")).to_be_focused()
+    editor.keyboard.press("ArrowRight")
+    expect(node(editor, "EmptyImage")).to_be_focused()
+    editor.keyboard.press("ArrowRight")
+    expect(node(editor, "SaveImage")).to_be_focused()
+    editor.keyboard.press("F6")
+    expect(editor.get_by_role("button", name="Menu", exact=True)).to_be_focused()
+    editor.keyboard.press("Shift+F6")
+    expect(node(editor, "SaveImage")).to_be_focused()
+
+
+def test_two_fingers_slide_the_view_and_a_wheel_zooms_it(editor: Page) -> None:
+    open_blank(editor)
+    zoom = editor.locator(".zoombar .zoom")
+    editor.mouse.move(700, 700)
+    editor.mouse.wheel(6, 20)  # by this one it is seen that two fingers slide
+    settled(editor)
+    said = zoom.text_content() or ""
+    for over in ((700, 700), middle(node(editor, "SaveImage"))):
+        before = node(editor, "SaveImage").bounding_box()
+        assert before
+        editor.mouse.move(*over)
+        editor.mouse.wheel(6, 20)
+        settled(editor)
+        after = node(editor, "SaveImage").bounding_box()
+        assert after
+        assert after["y"] < before["y"]
+        expect(zoom).to_have_text(said)
+    editor.mouse.wheel(0, 120)
+    editor.mouse.wheel(0, 120)
+    expect(zoom).not_to_have_text(said)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.e2e.hands import drag, expect_picture, middle, node, open_text, open_workflow, run, saved
+from tests.e2e.hands import becomes, drag, expect_picture, kept, middle, node, open_text, open_workflow, run, saved
 
 Json = dict[str, Any]
 BLANK: list[Json] = [
@@ -131,19 +131,11 @@ def test_what_a_window_left_unsaved_is_a_draft(editor: Page, other: Page) -> Non
     type_number(other, field(node(other, "EmptyImage"), "width"), "200")
     other.keyboard.press("Control+k")
     expect(other.get_by_role("textbox", name="Command")).to_be_visible()
-    other.wait_for_function(
-        """() => new Promise(resolve => {
-            const open = indexedDB.open("sfumato");
-            open.onsuccess = () => {
-                const all = open.result.transaction("tabs").objectStore("tabs").getAll();
-                all.onsuccess = () => resolve(all.result.some(one => one.file?.nodes?.length === 2 && one.dirty));
-            };
-        })"""
-    )
+    kept(other, "[200,64,1,16711680]")
     expect(node(editor, "EmptyImage")).to_have_count(0)
     other.close()
     # The browser lets go of a closed window's lock a little later.
-    editor.wait_for_function("() => navigator.locks.query().then(locks => locks.held.length === 1)")
+    becomes(editor, "() => navigator.locks.query().then(locks => locks.held.length === 1)")
     editor.get_by_role("button", name="Saved workflows").click()
     drafts = editor.get_by_role("region", name="Drafts")
     drafts.get_by_role("button", name="made 2 nodes").click()
@@ -169,7 +161,7 @@ def test_a_reload_brings_everything_back(editor: Page) -> None:
     open_workflow(editor, BLANK, LINKS)
     type_number(editor, field(node(editor, "EmptyImage"), "width"), "88")
     mine = saved(editor)
-    editor.wait_for_timeout(1000)
+    kept(editor, "[88,64,1,16711680]")
     editor.reload()
     expect(field(node(editor, "EmptyImage"), "width")).to_have_text("width88")
     assert saved(editor) == mine

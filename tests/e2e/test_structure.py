@@ -9,7 +9,19 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.complaints import Complaints
-from tests.e2e.hands import drag, expect_picture, middle, node, open_text, open_workflow, run, saved, settled, socket
+from tests.e2e.hands import (
+    drag,
+    expect_picture,
+    kept,
+    middle,
+    node,
+    open_text,
+    open_workflow,
+    run,
+    saved,
+    settled,
+    socket,
+)
 
 Json = dict[str, Any]
 BLANK: list[Json] = [
@@ -140,7 +152,7 @@ def test_windows_without_locks_leave_each_other_alone(browser: Browser, web_url:
     expect(first.get_by_role("application")).to_be_visible(timeout=120_000)
     open_workflow(first, BLANK, LINKS)
     expect(node(first, "EmptyImage")).to_be_visible()
-    first.wait_for_timeout(1000)  # it is kept half a second after the change
+    kept(first, "EmptyImage")
     first.reload()
     expect(node(first, "EmptyImage")).to_be_visible(timeout=120_000)
     second.goto(web_url)

@@ -19,8 +19,7 @@ export function useKeyboard(): void {
       if (event.defaultPrevented || isOverlay()) return;
       const target = event.target as HTMLElement;
       const field = /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable;
-      if (field && !(event.ctrlKey || event.metaKey)) return;
-      if (field && !/^(Enter|s|k)$/i.test(event.key)) return;
+      if (field && !isForAll(event)) return;
       if (event.key === "Escape") {
         const now = performance.now();
         if (now - escapedAt < TWICE_MS && useExec.getState().current) void cancel();
@@ -39,6 +38,10 @@ export function useKeyboard(): void {
     return () => document.removeEventListener("keydown", press);
   }, []);
 }
+
+/** Also what is typed in a field does these. */
+const isForAll = ({ key, ctrlKey, metaKey }: KeyboardEvent) =>
+  /^F\d+$/.test(key) || ((ctrlKey || metaKey) && /^(Enter|s|k)$/i.test(key));
 
 function isOverlay(): boolean {
   return document.querySelector("[role=dialog][data-state=open], [role=menu][data-state=open]") !== null;

@@ -8,13 +8,14 @@ import {
   useStoreApi,
   useUpdateNodeInternals,
 } from "@xyflow/react";
-import { useEffect, useMemo, useRef } from "react";
+import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { linkPath } from "../model/curves";
 import type { Doc, NodeId } from "../model/document";
 import { addNode, type Point } from "../model/edits";
 import { socketColour } from "../model/types";
 import { LEAST_ZOOM, MOST_ZOOM } from "../model/view";
+import { isTrackpad } from "../model/wheel";
 import { activeTab, currentGraph, docOf, edit, graphIdOf, useDocs } from "../store/docs";
 import { runOf, useExec } from "../store/exec";
 import { loadResult, openFile } from "../store/files";
@@ -44,6 +45,8 @@ import { selectEdges } from "./selecting";
 import { TinyLinks } from "./TinyLinks";
 import { tap } from "./tapping";
 
+const NodeHelp = lazy(() => import("./NodeHelp"));
+
 // What React Flow is given must be the same object each time: whatever is new makes all its nodes look again.
 const nodeTypes = { card: NodeCard, frame: FrameView, dot: DotView };
 const edgeTypes = { link: LinkView };
@@ -63,8 +66,8 @@ const NO_EDGES: LinkEdge[] = [];
 export function Canvas() {
   const tab = useDocs((state) => activeTab(state));
   const catalogue = useLibrary((state) => state.catalogue);
-  const { selection, frames, links, unfolded, linking, minimap, snap, trackpad } = useUi(
-    useShallow(({ selection, frames, links, unfolded, linking, minimap, snap, trackpad }) => ({
+  const { selection, frames, links, unfolded, linking, minimap, snap, trackpad, slides } = useUi(
+    useShallow(({ selection, frames, links, unfolded, linking, minimap, snap, trackpad, slides }) => ({
       selection,
       frames,
       links,
@@ -73,9 +76,11 @@ export function Canvas() {
       minimap,
       snap,
       trackpad,
+      slides,
     })),
   );
   const free = useUi((state) => state.free);
+  const help = useUi((state) => state.help !== undefined);
   const run = useExec((state) => runOf(state, tab.id));
   const derive = useMemo(makeDeriver, []);
   const deriveEdges = useMemo(makeEdgeDeriver, []);
@@ -127,6 +132,11 @@ export function Canvas() {
         const screen = { x: event.clientX, y: event.clientY };
         useUi.setState({ search: { screen, place: placeAt(screen) } });
       }}
+      onWheelCapture={(event) => {
+        const before = useUi.getState().slides;
+        const slides = isTrackpad(event, before);
+        if (slides !== before) useUi.setState({ slides });
+      }}
       onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => drop(event)}
     >
@@ -135,6 +145,8 @@ export function Canvas() {
       {linking && <style>{linkingStyle(linking, typesOf(nodes))}</style>}
       <LevelContext value={level}>
         <ReactFlow<AnyNode, LinkEdge>
+          tabIndex={0}
+          aria-description="Arrow keys go from node to node; F6 goes on to the panels."
           aria-label={`Workflow ${tab.name}, ${doc.root.nodes.size} nodes`}
           nodes={nodes}
           edges={traced ? NO_EDGES : edges}
@@ -168,7 +180,7 @@ export function Canvas() {
           deleteKeyCode={null}
           panActivationKeyCode="Space"
           panOnDrag={MIDDLE_BUTTON}
-          panOnScroll={trackpad}
+          panOnScroll={trackpad || slides}
           panOnScrollMode={PanOnScrollMode.Free}
           zoomOnDoubleClick={false}
           minZoom={LEAST_ZOOM}
@@ -188,6 +200,11 @@ export function Canvas() {
           {traced && <TinyLinks nodes={nodes} edges={edges} />}
         </ReactFlow>
       </LevelContext>
+      {help && (
+        <Suspense>
+          <NodeHelp />
+        </Suspense>
+      )}
       {minimap && nodes.length > 0 && <Minimap nodes={nodes} tab={tab.id} />}
     </div>
   );

@@ -78,6 +78,9 @@ interface Kept {
   readonly made: CardNode;
 }
 
+/** Tab stops once at the canvas; arrows go on from there. */
+const NO_STOP = { tabIndex: -1 } as const;
+
 export const frameId = (id: number) => `frame:${id}`;
 export const isFrameId = (id: string) => id.startsWith("frame:");
 export const frameNumber = (id: string) => Number(id.slice("frame:".length));
@@ -250,6 +253,7 @@ function makeDot(dot: Dot, type: string, selected: boolean): DotNode {
     zIndex: 1,
     data: { type },
     ariaLabel: `Reroute point, ${type}`,
+    domAttributes: NO_STOP,
   };
 }
 
@@ -337,6 +341,7 @@ function makeCard(input: DeriveInput, node: GraphNode, shape: NodeShape, facts: 
       label,
     },
     ariaLabel: label,
+    domAttributes: NO_STOP,
     handles: layout.handles.map((handle) => ({
       id: handle.id,
       type: handle.side === "in" ? "target" : "source",
@@ -389,6 +394,7 @@ function makeFrame(frame: Frame, selected: boolean, ends: FrameEnds): FrameNode 
     dragHandle: ".frame-title",
     data: { frame, ends },
     ariaLabel: `Frame ${frame.title}`,
+    domAttributes: NO_STOP,
   };
 }
 

@@ -6,6 +6,7 @@ import { dotsOf } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
 import { shapeOf } from "../model/shape";
 import { substitutes } from "../model/substitute";
+import { canEndAt } from "../model/upTo";
 import {
   COLOURS,
   colourChosen,
@@ -130,7 +131,9 @@ function nodeItems(id: string): readonly Item[] {
   const first = shape?.widgets[0];
   return [
     ...(node && shape?.kind === "unknown" ? substitutes(node, around.catalogue).map(replaceItem(id)) : []),
-    ...(shape?.terminal ? [{ label: "Run to here", run: () => runTo(id) }] : []),
+    ...(shape?.kind === "schema" && canEndAt(shape.outputs, shape.terminal, around.catalogue)
+      ? [{ label: "Run to here", run: () => runTo(id) }]
+      : []),
     ...(shape?.kind === "subgraph" ? [{ label: "Open the subgraph", run: () => openSubgraph(id) }, say("unpack")] : []),
     say("rename"),
     say("bypass"),
@@ -153,6 +156,7 @@ function nodeItems(id: string): readonly Item[] {
           },
         ]
       : []),
+    ...(shape && shape.kind !== "note" ? [say("node-help")] : []),
     say("delete"),
   ];
 }

@@ -26,6 +26,7 @@ import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
 import { fitView, motion, moving, openSearch, placeHere, showFirst, theFlow } from "./focus";
 import { loadCatalogue, useLibrary } from "./library";
 import { rerouteHere } from "./links";
+import { goRegion } from "./regions";
 import { cancel, run } from "./run";
 import { report, select, toast, togglePanel, useUi } from "./ui";
 
@@ -218,12 +219,18 @@ function nudge(x: number, y: number): () => void {
 
 export function runTo(id: NodeId): void {
   const tab = activeTab();
-  void run({ targets: [[...tab.view, id].join(":")] });
+  void run({ upTo: [...tab.view, id].join(":") });
 }
 
 function rename(): void {
   const [id] = chosen();
   if (id) useUi.setState({ renaming: id });
+}
+
+function explain(): void {
+  const [help] = chosen();
+  if (help) useUi.setState({ help });
+  else toast("Select a node to read about it.");
 }
 
 export const COLOURS: readonly { readonly name: string; readonly value: string | undefined }[] = [
@@ -313,6 +320,7 @@ export const COMMANDS: readonly Command[] = [
     run: collapseChosen,
   },
   { id: "rename", label: "Rename", group: "Node", keys: ["F2"], run: rename },
+  { id: "node-help", label: "About this node", group: "Node", keys: ["F1"], run: explain },
   { id: "frame", label: "Frame", group: "Node", keys: ["Mod+G"], run: frameChosen },
   { id: "subgraph", label: "Make a subgraph", group: "Node", keys: ["Mod+Shift+G"], run: subgraphChosen },
   { id: "unpack", label: "Unpack the subgraph", group: "Node", keys: ["Mod+Shift+U"], run: unpackChosen },
@@ -342,6 +350,20 @@ export const COMMANDS: readonly Command[] = [
   { id: "right", label: "Move right", group: "Node", keys: ["Mod+ArrowRight"], run: nudge(GRID, 0) },
   { id: "up", label: "Move up", group: "Node", keys: ["Mod+ArrowUp"], run: nudge(0, -GRID) },
   { id: "down", label: "Move down", group: "Node", keys: ["Mod+ArrowDown"], run: nudge(0, GRID) },
+  {
+    id: "next-region",
+    label: "Go to the next part of the screen",
+    group: "View",
+    keys: ["F6"],
+    run: () => goRegion(1),
+  },
+  {
+    id: "previous-region",
+    label: "Go to the part of the screen before",
+    group: "View",
+    keys: ["Shift+F6"],
+    run: () => goRegion(-1),
+  },
   {
     id: "palette",
     label: "Command palette",

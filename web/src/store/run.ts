@@ -5,7 +5,7 @@ import { asNumber, asText, isList, isObject, type JsonObject } from "../model/js
 import { knownPart, type Prompt, toPrompt, typesIn } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
 import { flameOf, type Timed } from "../model/trace";
-
+import { shownIn, upTo } from "../model/upTo";
 import { learn, weigh } from "./costs";
 import { activeTab, amend, docOf, endGesture, newId, showTab, type Tab, useDocs } from "./docs";
 import {
@@ -63,28 +63,36 @@ function runningNode(job: Job): string | undefined {
   return Object.keys(nodes).find((id) => nodes[id]?.state === "running");
 }
 
-/** Sends the document of the tab in view, as often as the batch says. */
-export async function run(
-  options: { readonly front?: boolean; readonly targets?: readonly string[] } = {},
-): Promise<void> {
-  endGesture();
-  const { batch } = useUi.getState();
-  for (let i = 0; i < (options.targets ? 1 : batch); i++) if (!(await runOnce(activeTab(), options))) return;
+interface RunOptions {
+  readonly front?: boolean;
+  /** The node of the prompt that the run ends at. */
+  readonly upTo?: string;
 }
 
-async function runOnce(
-  tab: Tab,
-  options: { readonly front?: boolean; readonly targets?: readonly string[] },
-): Promise<boolean> {
+/** Sends the document of the tab in view, as often as the batch says. */
+export async function run(options: RunOptions = {}): Promise<void> {
+  endGesture();
+  const { batch } = useUi.getState();
+  for (let i = 0; i < (options.upTo === undefined ? batch : 1); i++) if (!(await runOnce(activeTab(), options))) return;
+}
+
+async function runOnce(tab: Tab, { front, upTo: end }: RunOptions): Promise<boolean> {
   const { catalogue } = useLibrary.getState();
   const doc = docOf(tab);
   const whole = toPrompt(doc, { catalogue, random: Math.random, now: new Date() });
-  const { prompt, skipped } = knownPart(whole, catalogue);
+  const { prompt: known, skipped } = knownPart(whole, catalogue);
+  const part = end === undefined ? undefined : upTo(known, end, catalogue);
+  if (end !== undefined && !part) {
+    toast("This node is not run: it is bypassed or muted, or needs a node that is missing here.", "error");
+    return false;
+  }
+  const prompt = part?.prompt ?? known;
+  const targets = part && [part.target];
   const ready = check(tab, prompt, skipped);
   if (!ready) return false;
   try {
     const workflow = saveEditorFile(doc, catalogue);
-    const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), title: tab.name, ...options });
+    const accepted = await rest.submit({ prompt, workflow, clientId: clientId(), title: tab.name, front, targets });
     begin(tab, accepted.prompt_id, prompt, skipped);
     const seeds = seedsOf(prompt).map(({ path, widget, value }) => [`${path} ${widget}`, value]);
     changeRun(tab.id, (run) => ({ ...run, seeds: { ...run.seeds, ...Object.fromEntries(seeds) } }));
@@ -246,7 +254,8 @@ function closeRunning(tab: string): void {
   }
 }
 
-function showOutput(job: Job, id: string, output: JsonObject): void {
+function showOutput(job: Job, by: string, output: JsonObject): void {
+  const id = shownIn(by);
   const images = isList(output.images) ? output.images.filter(isObject) : [];
   const text = isList(output.text) ? output.text.map(String).join("\n") : "";
   if (images.length)

@@ -79,6 +79,8 @@ interface Ui {
   readonly minimap: boolean;
   readonly snap: boolean;
   readonly trackpad: boolean;
+  /** Two fingers slide where others turn a wheel: seen by what they do. */
+  readonly slides: boolean;
   readonly straight: boolean;
   /** Whether the machine is to say when a run ends while the page is in the background. */
   readonly notify: boolean;
@@ -87,6 +89,8 @@ interface Ui {
   readonly toasts: readonly Toast[];
   readonly renaming?: NodeId;
   readonly renamingFrame?: number;
+  /** The node whose class is explained. */
+  readonly help?: NodeId;
   readonly unfolded: ReadonlySet<NodeId>;
   readonly lightbox?: { readonly items: readonly LightboxItem[]; readonly at: number };
   readonly compare?: { readonly a: ImageRef; readonly b: ImageRef };
@@ -157,6 +161,7 @@ export const useUi = create<Ui>(() => ({
   minimap: true,
   snap: true,
   trackpad: false,
+  slides: false,
   straight: false,
   notify: false,
   zen: false,
@@ -171,7 +176,8 @@ export const useUi = create<Ui>(() => ({
   ...kept(),
 }));
 
-useUi.subscribe((state) => {
+useUi.subscribe((state, before) => {
+  if (KEYS.every((key) => state[key] === before[key])) return;
   const keep = Object.fromEntries(KEYS.map((key) => [key, state[key]]));
   localStorage.setItem(KEPT, JSON.stringify(keep));
 });
