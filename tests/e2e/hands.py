@@ -88,7 +88,7 @@ def open_text(editor: Page, name: str, text: str) -> None:
     open_file(editor, {"name": name, "mimeType": "application/json", "buffer": text.encode()})
 
 
-def open_file(editor: Page, file: FilePayload) -> None:
+def open_file(editor: Page, file: FilePayload, at: tuple[float, float] = (700, 400)) -> None:
     """Drops a file on the canvas."""
     data = editor.evaluate_handle(
         """([name, type, bytes]) => {
@@ -99,7 +99,7 @@ def open_file(editor: Page, file: FilePayload) -> None:
         }""",
         [file["name"], file["mimeType"], base64.b64encode(file["buffer"]).decode()],
     )
-    editor.locator(".canvas").dispatch_event("drop", {"dataTransfer": data, "clientX": 700, "clientY": 400})
+    editor.locator(".canvas").dispatch_event("drop", {"dataTransfer": data, "clientX": at[0], "clientY": at[1]})
 
 
 def open_workflow(editor: Page, nodes: Sequence[Json], links: Sequence[Sequence[Any]] = (), **more: Any) -> None:

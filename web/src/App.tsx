@@ -7,6 +7,7 @@ import { Ask } from "./panels/Ask";
 import { Breadcrumb } from "./panels/Breadcrumb";
 import { CanvasMenu } from "./panels/CanvasMenu";
 import { ConnectByName } from "./panels/ConnectByName";
+import { DropMenu } from "./panels/DropMenu";
 import { EmptyState } from "./panels/EmptyState";
 import { Panels } from "./panels/Panels";
 import { Rail } from "./panels/Rail";
@@ -88,6 +89,7 @@ export function App() {
         <Search />
         <CanvasMenu />
         <ConnectByName />
+        <DropMenu />
         <SaveAs />
         <Settings />
         <Trace />

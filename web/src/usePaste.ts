@@ -2,6 +2,7 @@ import { useEffect } from "react";
 import { clipText, noteCopied, pasteText } from "./store/clipboard";
 import { removeCut } from "./store/commands";
 import { openFile } from "./store/files";
+import { pointerAt } from "./store/focus";
 import { report } from "./store/ui";
 
 const typing = (target: EventTarget | null) =>
@@ -25,7 +26,7 @@ export function usePaste(): void {
       const file = [...(event.clipboardData?.files ?? [])][0];
       const text = event.clipboardData?.getData("text/plain") ?? "";
       try {
-        if (file) void openFile(file);
+        if (file) void openFile(file, { at: pointerAt() });
         else if (!pasteText(text) && text.trim().startsWith("{"))
           void openFile(new File([text], "Pasted.json", { type: "application/json" }));
         else return;

@@ -9,6 +9,7 @@ import { openSaved, openTemplate } from "../store/files";
 import { placeHere } from "../store/focus";
 import { keysNow } from "../store/keys";
 import { useLibrary } from "../store/library";
+import { setTheme, setToggle, THEMES, TOGGLES } from "../store/settings";
 import { select, useUi } from "../store/ui";
 
 interface Entry {
@@ -21,7 +22,7 @@ interface Entry {
 
 const SHOWN = 80;
 
-/** Everything that can be done, in one list: commands, nodes, templates and saved workflows. */
+/** Everything that can be done, in one list: commands, settings, templates, saved workflows and nodes. */
 export default function Palette() {
   const catalogue = useLibrary((state) => state.catalogue);
   const [text, setText] = useState("");
@@ -59,7 +60,7 @@ export default function Palette() {
       group: "Add node",
       run: () => addHere(one.type),
     }));
-    return [...commands, ...fromTemplates, ...fromSaved, ...nodes];
+    return [...commands, ...settingsNow(), ...fromTemplates, ...fromSaved, ...nodes];
   }, [catalogue, templates, saved]);
   const found = useMemo(() => filterTexts(entries, text, (one) => one.label).slice(0, SHOWN), [entries, text]);
   useEffect(() => {
@@ -80,6 +81,8 @@ export default function Palette() {
             type="text"
             placeholder="What do you want to do?"
             aria-label="Command"
+            aria-controls="palette-list"
+            aria-activedescendant={found[at] && `palette-${at}`}
             value={text}
             onChange={(event) => {
               setText(event.currentTarget.value);
@@ -93,12 +96,13 @@ export default function Palette() {
               event.preventDefault();
             }}
           />
-          <div className="list" role="listbox" ref={list} aria-label="Commands">
+          <div className="list" id="palette-list" role="listbox" ref={list} aria-label="Commands">
             {found.map((one, i) => (
               <button
                 type="button"
                 role="option"
                 tabIndex={-1}
+                id={`palette-${i}`}
                 aria-selected={i === at}
                 key={one.key}
                 onClick={() => pick(one)}
@@ -109,11 +113,31 @@ export default function Palette() {
                 {one.keys && <kbd>{keyLabel(one.keys)}</kbd>}
               </button>
             ))}
+            {!found.length && <p className="hint">Nothing of that name.</p>}
           </div>
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
   );
+}
+
+/** Each setting as it would be after picking it. */
+function settingsNow(): readonly Entry[] {
+  const ui = useUi.getState();
+  return [
+    ...THEMES.filter(([theme]) => theme !== ui.theme).map(([theme, label]) => ({
+      key: `theme ${theme}`,
+      label: `Theme: ${label.toLowerCase()}`,
+      group: "Setting",
+      run: () => setTheme(theme),
+    })),
+    ...TOGGLES.map(({ key, label }) => ({
+      key: `set ${key}`,
+      label: `${label}: ${ui[key] ? "off" : "on"}`,
+      group: "Setting",
+      run: () => setToggle(key, !ui[key]),
+    })),
+  ];
 }
 
 function addHere(type: string): void {

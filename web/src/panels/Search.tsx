@@ -1,3 +1,4 @@
+import { History } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { endsOf } from "../canvas/gestures";
 import { addNode, connect, type Point } from "../model/edits";
@@ -119,11 +120,15 @@ function SearchBox({ at }: { at: SearchAt }) {
                 style={{ background: socketColour(one.outputs[0]?.type ?? one.sockets[0]?.type ?? "*") }}
               />
               <span>{one.title}</span>
+              {text === "" && recent.includes(one.type) && <History size={12} aria-label="used lately" />}
               <small>{one.category}</small>
             </button>
           ))}
           {!found.length && <p className="hint">No node of this server fits.</p>}
         </div>
+        <footer className="hint">
+          <kbd>in:LATENT</kbd> takes a latent · <kbd>&gt;IMAGE</kbd> gives an image
+        </footer>
       </div>
       {chosen && <Preview schema={chosen} />}
     </div>

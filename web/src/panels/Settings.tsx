@@ -1,12 +1,7 @@
 import { Dialog } from "radix-ui";
 import { type ReactNode, useId, useState } from "react";
-import { type Theme, useUi } from "../store/ui";
-
-const THEMES: readonly (readonly [Theme, string])[] = [
-  ["dark", "Dark"],
-  ["light", "Light"],
-  ["system", "System"],
-];
+import { setTheme, setToggle, THEMES, TOGGLES } from "../store/settings";
+import { useUi } from "../store/ui";
 
 export function Settings() {
   const open = useUi((state) => state.settings);
@@ -30,49 +25,22 @@ export function Settings() {
 }
 
 function Choices() {
-  const { theme, minimap, snap, trackpad, straight } = useUi();
+  const ui = useUi();
   return (
     <div className="settings">
       <Row label="Theme" hint="System follows this machine.">
         <div className="segments" role="radiogroup" aria-label="Theme">
           {THEMES.map(([one, label]) => (
             // biome-ignore lint/a11y/useSemanticElements: a segmented control
-            <button
-              type="button"
-              role="radio"
-              aria-checked={theme === one}
-              key={one}
-              onClick={() => useUi.setState({ theme: one })}
-            >
+            <button type="button" role="radio" aria-checked={ui.theme === one} key={one} onClick={() => setTheme(one)}>
               {label}
             </button>
           ))}
         </div>
       </Row>
-      <Switch
-        label="Minimap"
-        hint="The whole graph in the corner; drag in it to move."
-        on={minimap}
-        onChange={(on) => useUi.setState({ minimap: on })}
-      />
-      <Switch
-        label="Snap to the grid"
-        hint="Hold Alt while dragging to place freely."
-        on={snap}
-        onChange={(on) => useUi.setState({ snap: on })}
-      />
-      <Switch
-        label="Trackpad"
-        hint="Two fingers pan; pinch or Ctrl zooms."
-        on={trackpad}
-        onChange={(on) => useUi.setState({ trackpad: on })}
-      />
-      <Switch
-        label="Straight links"
-        hint="Right angles in place of curves."
-        on={straight}
-        onChange={(on) => useUi.setState({ straight: on })}
-      />
+      {TOGGLES.map(({ key, label, hint }) => (
+        <Switch key={key} label={label} hint={hint} on={ui[key]} onChange={(on) => setToggle(key, on)} />
+      ))}
       {"Notification" in window && <Notify />}
     </div>
   );

@@ -6,8 +6,22 @@ import { isObject, type JsonObject, writeJson } from "../model/json";
 import { openBytes, openText } from "../model/open";
 import { toPrompt } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
+import { shapeOf } from "../model/shape";
 import { substitutes } from "../model/substitute";
-import { activeTab, docOf, edit, isDirty, markSaved, newId, noteMoved, openTab, type Tab, useDocs } from "./docs";
+import {
+  activeTab,
+  currentGraph,
+  docOf,
+  edit,
+  isBlank,
+  isDirty,
+  markSaved,
+  newId,
+  noteMoved,
+  openTab,
+  type Tab,
+  useDocs,
+} from "./docs";
 import { goToNode, placeAt, pointerAt, showFirst } from "./focus";
 import { useLibrary } from "./library";
 import { uploadPicture } from "./pictures";
@@ -88,25 +102,34 @@ export async function openFile(
       if (fault) toast(`${file.name} is loaded as a picture: the workflow in it cannot be read. ${fault}`, "error");
       return;
     }
-    openWorkflow(nameOf(file.name), doc);
-    if (!picture) return;
-    toast(`Opened the workflow in ${file.name}.`, "info", {
-      label: "Load as image",
-      run: () => void loadAsImage(file),
-    });
+    if (!picture) return openWorkflow(nameOf(file.name), doc);
+    const choices = [
+      { label: "Open its workflow", run: () => openWorkflow(nameOf(file.name), doc) },
+      { label: "Load as an image", run: () => void loadAsImage(file, how.at).catch(report) },
+    ] as const;
+    // Beside nothing, a picture with a workflow can only be meant as one.
+    if (how.at && !isBlank(activeTab()))
+      return useUi.setState({ dropped: { screen: how.at, name: file.name, choices } });
+    choices[0].run();
+    toast(`Opened the workflow in ${file.name}.`, "info", choices[1]);
   } catch (error) {
     report(error instanceof BadFile ? `${file.name}: ${error.message}` : error);
   }
 }
 
-/** Uploads a picture and adds a node that loads it. */
+/** Uploads a picture, for the node that it was dropped on if that loads one, else for a new node. */
 export async function loadAsImage(
   file: Blob,
   at = pointerAt(),
   name = file instanceof File ? file.name : "pasted.png",
 ): Promise<void> {
+  const on = pictureWidgetAt(at);
   (await createImageBitmap(file).catch(() => broken(name))).close();
-  const image = await uploadPicture(file, name);
+  const image = await uploadPicture(file, name, on?.folder);
+  if (on)
+    return edit("load image", (doc, graph) =>
+      setValue(doc, graph, on.node, on.widget, rest.imageName(image, on.folder)),
+    );
   const place = placeAt(at);
   edit("add image", (doc, graph) => {
     const [added, id] = addNode(doc, graph, "LoadImage", place);
@@ -117,6 +140,15 @@ export async function loadAsImage(
 
 function broken(name: string): never {
   throw new Error(`${name} is a picture that cannot be read: it is cut off, or of a kind that browsers do not show.`);
+}
+
+/** The widget for a picture of the node at a point of the screen. */
+function pictureWidgetAt({ x, y }: { x: number; y: number }) {
+  const id = document.elementFromPoint(x, y)?.closest(".react-flow__node")?.getAttribute("data-id");
+  const around = currentGraph();
+  const node = id ? around.graph.nodes.get(id) : undefined;
+  const widget = node && shapeOf(node, around).widgets.find((one) => one.upload);
+  return node && widget && { node: node.id, widget: widget.name, folder: widget.folder };
 }
 
 export async function loadResult(image: rest.ImageRef, at?: { x: number; y: number }): Promise<void> {

@@ -108,6 +108,8 @@ interface Ui {
   /** The dialog that asks where to save: anew, or because what is there was changed by somebody else. */
   readonly saveAs?: "new" | "taken";
   readonly question?: Question;
+  /** A picture that was dropped and carries a workflow: what to do with it. */
+  readonly dropped?: { readonly screen: Point; readonly name: string; readonly choices: readonly ToastAction[] };
   readonly trace?: { readonly title: string; readonly lines: readonly string[] };
   /** The link that the dragged node would be put into, and where its two sockets are. */
   readonly inserting?: { readonly link: number; readonly into: Point; readonly out: Point };

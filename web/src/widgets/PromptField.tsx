@@ -4,7 +4,7 @@ import { weighSelection } from "../model/promptText";
 import type { WidgetShape } from "../model/shape";
 import { CHUNK } from "../model/tokens";
 import { usePromptSize } from "../store/vocabulary";
-import { Completions, useCompletions } from "./Completions";
+import { COMPLETIONS, Completions, useCompletions } from "./Completions";
 
 interface Props {
   readonly label: string;
@@ -69,6 +69,9 @@ export function PromptField({ label, widget, value, onChange, onDone, onLora }: 
         spellCheck={false}
         placeholder={widget.placeholder}
         className="nopan"
+        aria-autocomplete="list"
+        aria-controls={names.length ? COMPLETIONS : undefined}
+        aria-activedescendant={names.length ? `${COMPLETIONS}-${chosen}` : undefined}
         onChange={(event) => {
           onChange(event.currentTarget.value);
           look(event.currentTarget.value, event.currentTarget.selectionStart);
@@ -101,7 +104,7 @@ export function PromptField({ label, widget, value, onChange, onDone, onLora }: 
           if (!mod || /^[avcxzy]$/i.test(event.key)) event.stopPropagation();
         }}
       />
-      <Completions names={names} at={chosen} field={field} onPick={take} />
+      <Completions kind={completing?.kind} names={names} at={chosen} field={field} onPick={take} />
     </label>
   );
 }
