@@ -168,3 +168,26 @@ def test_sockets_are_linked_by_clicks(linked: Page) -> None:
     linked.mouse.click(*middle(socket(linked, "SaveImage", "images", "Input").first.locator("i")))
     expect(linked.locator(".linking-note")).to_have_count(0)
     assert ends(linked) == [(2, 3), (2, 4)]
+
+
+def test_escape_lets_go_of_what_is_dragged(linked: Page) -> None:
+    start = middle(node(linked, "EmptyImage").last.get_by_label("Output IMAGE, IMAGE").locator("i"))
+    linked.mouse.move(*start)
+    linked.mouse.down()
+    linked.mouse.move(start[0] + 60, start[1] + 60, steps=3)
+    expect(linked.locator(".ghost")).to_be_visible()
+    linked.keyboard.press("Escape")
+    expect(linked.locator(".ghost")).to_have_count(0)
+    linked.mouse.move(*middle(node(linked, "SaveImage").first), steps=3)
+    linked.mouse.up()
+    x, y = middle(node(linked, "SaveImage").first.locator(".card-head"))
+    linked.mouse.move(x, y)
+    linked.mouse.down()
+    linked.mouse.move(x + 60, y + 60, steps=4)
+    assert middle(node(linked, "SaveImage").first.locator(".card-head"))[0] > x + 30
+    linked.keyboard.press("Escape")
+    linked.mouse.move(x + 120, y + 60, steps=4)
+    linked.mouse.up()
+    written = saved(linked)
+    assert next(one["pos"] for one in written["nodes"] if one["id"] == 3) == [520, 0]
+    assert ends(linked) == [(1, 3), (2, 4)]

@@ -1,4 +1,5 @@
 import { useEffect } from "react";
+import { abandonDrag } from "./canvas/moving";
 import { stopLinking } from "./canvas/tapping";
 import { boxOf } from "./model/edits";
 import { hiddenIn } from "./model/frames";
@@ -60,11 +61,8 @@ function inWidget(target: HTMLElement, event: KeyboardEvent): boolean {
 }
 
 function leave(target: HTMLElement): void {
+  if (stopLinking() || abandonDrag()) return;
   abandonGesture();
-  if (useUi.getState().linking?.tapped) {
-    stopLinking();
-    return;
-  }
   const card = target.closest<HTMLElement>(".react-flow__node");
   if (card && card !== target) {
     card.focus();

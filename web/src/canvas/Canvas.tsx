@@ -302,11 +302,12 @@ function typesOf(nodes: readonly AnyNode[]): Set<string> {
 
 function GhostLink({ fromX, fromY, toX, toY }: { fromX: number; fromY: number; toX: number; toY: number }) {
   const linking = useUi((state) => state.linking);
-  const out = linking?.side !== "in";
+  if (!linking) return null;
+  const out = linking.side !== "in";
   const ends = out
     ? { sourceX: fromX, sourceY: fromY, targetX: toX, targetY: toY }
     : { sourceX: toX, sourceY: toY, targetX: fromX, targetY: fromY };
-  return <path className="ghost" d={linkPath(ends)} style={{ stroke: socketColour(linking?.type ?? "*") }} />;
+  return <path className="ghost" d={linkPath(ends)} style={{ stroke: socketColour(linking.type) }} />;
 }
 
 function reroute(event: React.MouseEvent, edge: LinkEdge): void {

@@ -32,14 +32,14 @@ export function makeLinkDrag() {
     connect: (connection: Connection) => {
       done = true;
       const { linking } = useUi.getState();
-      if (!connection.sourceHandle || !connection.targetHandle) return;
+      if (!linking || !connection.sourceHandle || !connection.targetHandle) return;
       const ends = {
         from: connection.source,
         slot: Number(connection.sourceHandle.slice(2)),
         to: connection.target,
         input: connection.targetHandle.slice(2),
       };
-      link(ends, linking?.moved);
+      link(ends, linking.moved);
     },
     end: (event: MouseEvent | TouchEvent) => {
       const { linking } = useUi.getState();

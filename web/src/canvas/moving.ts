@@ -5,7 +5,7 @@ import { contentOf, shiftPart } from "../model/frames";
 import { makeShake } from "../model/guides";
 import { HEADER, inputHandle, outputHandle } from "../model/layout";
 import { moveDots } from "../model/reroutes";
-import { currentGraph, type docOf, editDuring, endGesture } from "../store/docs";
+import { abandonGesture, currentGraph, type docOf, editDuring, endGesture } from "../store/docs";
 import { theFlow } from "../store/focus";
 import { useUi } from "../store/ui";
 import { alignDrag, beginAligning, endAligning } from "./aligning";
@@ -15,8 +15,22 @@ import { selectNodes } from "./selecting";
 
 /* What is dragged goes where the pointer goes, with all that it carries: one step of undo. */
 
+/** What goes on: Escape abandons a drag, though the hand still holds what it took. */
+let drag: "on" | "abandoned" | undefined;
+
+/** Gives up the drag that goes on, if one does. */
+export function abandonDrag(): boolean {
+  if (drag !== "on") return false;
+  drag = "abandoned";
+  endAligning();
+  useUi.setState({ inserting: undefined });
+  abandonGesture();
+  return true;
+}
+
 export function applyChanges(changes: readonly NodeChange<AnyNode>[]): void {
   selectNodes(changes);
+  if (drag === "abandoned") return;
   const asked = new Map<NodeId, Point>();
   const frames = new Map<number, Point>();
   const dots = new Map<number, Point>();
@@ -90,6 +104,7 @@ export function makeNodeDrag() {
   };
   return {
     start: (_event: unknown, node?: AnyNode | readonly AnyNode[], list?: readonly AnyNode[]) => {
+      drag = "on";
       carried.clear();
       endGesture();
       const dragged = list ?? (Array.isArray(node) ? (node as readonly AnyNode[]) : []);
@@ -97,18 +112,19 @@ export function makeNodeDrag() {
       shaken = makeShake();
     },
     move: (event: MouseEvent | TouchEvent | React.MouseEvent, node: AnyNode, list: readonly AnyNode[]) => {
-      lone = list.length === 1 && node.type === "card" ? node.id : undefined;
+      lone = drag === "on" && list.length === 1 && node.type === "card" ? node.id : undefined;
       if (lone === undefined || !("clientX" in event)) return;
       if (shaken(event.clientX, event.timeStamp)) takeOut(node.id);
       mark(insertingAt({ x: event.clientX, y: event.clientY }, node));
     },
     /** The pointer moves more often than a node that goes from line to line of the grid. */
     over: (point: Point) => {
-      const node = lone === undefined ? undefined : theFlow()?.getNode(lone);
+      const node = lone === undefined || drag !== "on" ? undefined : theFlow()?.getNode(lone);
       if (node) mark(insertingAt(point, node as AnyNode));
     },
     stop: (_event: unknown, node?: unknown) => {
       lone = undefined;
+      drag = undefined;
       endGesture();
       endAligning();
       carried.clear();

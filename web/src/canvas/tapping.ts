@@ -53,8 +53,11 @@ function finishAt(node: NodeId, handle: string): void {
   else link(endsOf(linking, { node, handle }));
 }
 
-export function stopLinking(): void {
-  if (useUi.getState().linking?.tapped) useUi.setState({ linking: undefined, hint: undefined });
+/** Gives up the link that one draws or has begun, if there is one. */
+export function stopLinking(): boolean {
+  if (!useUi.getState().linking) return false;
+  useUi.setState({ linking: undefined, hint: undefined });
+  return true;
 }
 
 /** The socket that a finger came down at; while one links, one that fits before all others. */
