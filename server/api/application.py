@@ -19,6 +19,7 @@ from server.api import (
     openapi,
     prompt,
     sockets,
+    subgraphs,
     system,
     users,
     vocabulary,
@@ -45,6 +46,7 @@ OPEN_ROUTES: tuple[Route, ...] = (
     *internal.ROUTES,
     *system.ROUTES,
     *sockets.ROUTES,
+    *subgraphs.ROUTES,
 )
 
 

@@ -436,3 +436,23 @@ class PackFault(TypedDict):
 
     pack: str
     reason: str
+
+
+class Pack(TypedDict):
+    """The custom pack that a thing is from."""
+
+    node_pack: str
+
+
+class Subgraph(TypedDict):
+    """A subgraph that a custom pack brings."""
+
+    source: str
+    name: str
+    info: Pack
+
+
+class SubgraphText(Subgraph):
+    """A subgraph with the text of its file, as JSON."""
+
+    data: str

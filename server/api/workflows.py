@@ -34,11 +34,6 @@ async def get_workflow_templates(request: web.Request) -> web.Response:  # noqa:
     return answer({})
 
 
-async def get_subgraphs(request: web.Request) -> web.Response:  # noqa: ARG001
-    """Subgraphs that ship. There are none."""
-    return answer({})
-
-
 async def get_i18n(request: web.Request) -> web.Response:  # noqa: ARG001
     """Translations of nodes. There are none."""
     return answer({})
@@ -110,7 +105,6 @@ ROUTES = (
     Route("GET", "/templates/index.json", get_index, gives=list[shapes.Template]),
     Route("GET", "/templates/{name}", get_template, gives="application/json"),
     Route("GET", "/workflow_templates", get_workflow_templates, gives=dict[str, list[str]]),
-    Route("GET", "/global_subgraphs", get_subgraphs, gives=dict[str, Any]),
     Route("GET", "/i18n", get_i18n, gives=dict[str, Any]),
     Route("GET", "/", get_page, gives="text/html", twin=False),
     Route("GET", "/{name:(?!api/).+}", get_asset, gives="application/octet-stream", twin=False),

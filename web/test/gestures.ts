@@ -40,8 +40,10 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
 
 /** What these modules tell of a document, and parts of edits that are tried with the whole. */
 export const READERS: ReadonlySet<string> = new Set([
+  "alone",
   "boxOf",
   "bounds",
+  "clashing",
   "complete",
   "completingAt",
   "contentOf",

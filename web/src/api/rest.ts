@@ -20,7 +20,7 @@ export interface ImageRef {
   readonly type: string;
 }
 
-async function call(path: string, init?: RequestInit): Promise<Response> {
+export async function call(path: string, init?: RequestInit): Promise<Response> {
   let reply: Response;
   try {
     reply = await fetch(`/api${path}`, init);
@@ -47,7 +47,7 @@ function parse(text: string): unknown {
   }
 }
 
-async function getJson(path: string): Promise<unknown> {
+export async function getJson(path: string): Promise<unknown> {
   return readJson(await (await call(path)).text());
 }
 

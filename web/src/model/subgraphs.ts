@@ -1,6 +1,8 @@
 import { type Clip, paste, uses, withoutDots } from "./clip";
 import {
   type Doc,
+  emptyDoc,
+  emptyGraph,
   GRAPH_INPUT,
   GRAPH_OUTPUT,
   type Graph,
@@ -19,8 +21,10 @@ import {
   withSubgraph,
 } from "./document";
 import { bounds, boxOf, connect, newNode, nextId, removeNodes, surroundings } from "./edits";
+import { type JsonObject, writeJson } from "./json";
 import { HEADER } from "./layout";
 import { movePins } from "./pins";
+import { saveEditorFile } from "./saveFile";
 import type { Catalogue } from "./schema";
 
 /* Making a subgraph of nodes, and nodes of a subgraph. */
@@ -235,4 +239,28 @@ export function withNewIds(doc: Doc, ids: ReadonlyMap<GraphId, GraphId>): Doc {
     graph: renamed(one.graph),
   }));
   return { ...doc, root: renamed(doc.root), subgraphs: new Map(subgraphs.map((one) => [one.id, one])) };
+}
+
+/** The part's subgraphs that are not what the document has under the same id, as after a change in another window. */
+export function clashing(part: Doc, doc: Doc, catalogue: Catalogue): readonly GraphId[] {
+  const shared = [...part.subgraphs.keys()].filter((id) => doc.subgraphs.has(id));
+  if (!shared.length) return [];
+  const [theirs, ours] = [written(part, catalogue), written(doc, catalogue)];
+  return shared.filter((id) => theirs.get(id) !== ours.get(id));
+}
+
+function written(doc: Doc, catalogue: Catalogue): ReadonlyMap<string, string> {
+  const definitions = saveEditorFile(doc, catalogue).definitions as unknown as {
+    readonly subgraphs: readonly JsonObject[];
+  };
+  return new Map(definitions.subgraphs.map((one) => [String(one.id), writeJson(one)]));
+}
+
+/** A document with one node of a subgraph and nothing else: what is published of it. */
+export function alone(doc: Doc, at: GraphId, node: NodeId, id: string): Doc | undefined {
+  const instance = graphOf(doc, at).nodes.get(node);
+  if (!instance || !doc.subgraphs.has(instance.type)) return undefined;
+  const own = { ...instance, id: "1", x: 0, y: 0 };
+  const root: Graph = { ...emptyGraph, nodes: new Map([["1", own]]), lastNode: 1 };
+  return dropUnused({ ...emptyDoc(id), root, subgraphs: doc.subgraphs });
 }

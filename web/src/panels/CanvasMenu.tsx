@@ -134,7 +134,9 @@ function nodeItems(id: string): readonly Item[] {
     ...(shape?.kind === "schema" && canEndAt(shape.outputs, shape.terminal, around.catalogue)
       ? [{ label: "Run to here", run: () => runTo(id) }]
       : []),
-    ...(shape?.kind === "subgraph" ? [{ label: "Open the subgraph", run: () => openSubgraph(id) }, say("unpack")] : []),
+    ...(shape?.kind === "subgraph"
+      ? [{ label: "Open the subgraph", run: () => openSubgraph(id) }, say("unpack"), say("separate"), say("publish")]
+      : []),
     say("rename"),
     say("bypass"),
     say("mute"),

@@ -9,6 +9,7 @@ import { edit } from "../store/docs";
 import { placeHere } from "../store/focus";
 import { rememberUse, toggleFavourite, useLibrary } from "../store/library";
 import { select } from "../store/ui";
+import { PublishedSubgraphs } from "./PublishedSubgraphs";
 import { Tree } from "./Tree";
 
 /** All nodes by category, to drag out or click in; above them the favourites, and what was added last. */
@@ -50,6 +51,7 @@ export default function NodeLibrary() {
           <Tree folder={{ ...chosen("", []), folders: own }} keyOf={keyOf} row={row} open={false} />
         </section>
       )}
+      <PublishedSubgraphs filter={text} />
       <Tree folder={tree} keyOf={keyOf} row={row} open={text !== ""} />
       {tree.count === 0 && <p className="hint">Nothing fits.</p>}
     </>

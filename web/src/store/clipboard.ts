@@ -1,10 +1,11 @@
 import { type Clip, copyPart, type Part, type Pasted, paste } from "../model/clip";
-import { type Doc, graphOf } from "../model/document";
+import { type Doc, graphOf, type Link } from "../model/document";
 import { openEditorFile } from "../model/editorFile";
 import { bounds, boxOf, type Point, surroundings } from "../model/edits";
 import { frameBox, withContent } from "../model/frames";
 import { isObject, readJson, writeJson } from "../model/json";
 import { saveEditorFile } from "../model/saveFile";
+import { clashing, withNewIds } from "../model/subgraphs";
 import { currentGraph, edit, newId } from "./docs";
 import { placeHere } from "./focus";
 import { useLibrary } from "./library";
@@ -81,21 +82,26 @@ export function pasteText(text: string, outer = false): boolean {
   if (!text.includes(MARK)) return false;
   const value = readJson(text);
   if (!isObject(value) || !isObject(value[MARK])) return false;
+  const outside = (value[MARK].outside ?? []) as unknown as Link[];
+  pasteDoc(openEditorFile(value, useLibrary.getState().catalogue, newId), outside, outer);
+  return true;
+}
+
+/** Pastes all of a document at the pointer, with links from what it was copied from. */
+export function pasteDoc(given: Doc, outside: readonly Link[] = [], outer = false): void {
   const { catalogue } = useLibrary.getState();
-  const part = openEditorFile(value, catalogue, newId);
+  const other = clashing(given, currentGraph().doc, catalogue);
+  const part = other.length ? withNewIds(given, new Map(other.map((id) => [id, newId()]))) : given;
   const { place } = placeHere();
   const around = surroundings(part, "root", catalogue);
   const nodes = [...part.root.nodes.values()];
   const frames = [...part.root.frames.values()];
   const box = bounds([...nodes.map((node) => boxOf(node, around)), ...frames.map(frameBox)]);
-  if (!box) return true;
+  if (!box) return;
   const shift = {
     x: Math.round((place.x - box.x - box.width / 2) / 16) * 16,
     y: Math.round((place.y - box.y) / 16) * 16,
   };
-  const outside = (value[MARK].outside ?? []) as unknown as Doc["root"]["links"] extends ReadonlyMap<number, infer L>
-    ? L[]
-    : never;
   const clip = {
     nodes,
     links: [...part.root.links.values(), ...outside],
@@ -103,7 +109,6 @@ export function pasteText(text: string, outer = false): boolean {
     subgraphs: [...part.subgraphs.values()],
   };
   pasteClip(clip, shift, outer);
-  return true;
 }
 
 function pasteClip(clip: Clip, shift: Point, outer: boolean): void {

@@ -28,6 +28,7 @@ import { loadCatalogue, useLibrary } from "./library";
 import { rerouteHere } from "./links";
 import { goRegion } from "./regions";
 import { cancel, run } from "./run";
+import { publishChosen, separateChosen } from "./subgraphs";
 import { report, select, toast, togglePanel, useUi } from "./ui";
 
 const chosen = (): readonly NodeId[] =>
@@ -324,6 +325,20 @@ export const COMMANDS: readonly Command[] = [
   { id: "frame", label: "Frame", group: "Node", keys: ["Mod+G"], run: frameChosen },
   { id: "subgraph", label: "Make a subgraph", group: "Node", keys: ["Mod+Shift+G"], run: subgraphChosen },
   { id: "unpack", label: "Unpack the subgraph", group: "Node", keys: ["Mod+Shift+U"], run: unpackChosen },
+  {
+    id: "separate",
+    label: "Give the node a subgraph of its own",
+    group: "Node",
+    keys: [],
+    run: separateChosen,
+  },
+  {
+    id: "publish",
+    label: "Keep the subgraph in the library",
+    group: "Node",
+    keys: [],
+    run: () => void publishChosen(),
+  },
   {
     id: "dots-to-nodes",
     label: "Make nodes of the reroute points",
