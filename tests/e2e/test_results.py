@@ -154,3 +154,22 @@ def test_a_picture_whose_file_is_gone_is_not_shown(editor: Page, gallery: Locato
     expect(editor.locator(".job").first).to_be_visible()
     press(editor, "Gallery")
     expect(gallery).to_have_count(3)
+
+
+def test_on_a_phone_every_action_of_a_picture_is_within_reach(editor: Page, gallery: Locator) -> None:
+    gallery.first.click()
+    editor.set_viewport_size({"width": 390, "height": 844})
+    shown = editor.get_by_role("dialog")
+    expect(shown.get_by_role("button", name="How it was made")).to_be_visible()
+    outside = """elements => elements.map(one => [one.ariaLabel ?? one.textContent, one.getBoundingClientRect()])
+        .filter(([, box]) => box.width && (box.left < 0 || box.right > innerWidth || box.bottom > innerHeight))
+        .map(([name]) => name)"""
+    assert shown.locator("button, a").evaluate_all(outside) == []
+    editor.keyboard.press("c")
+    editor.keyboard.press("ArrowRight")
+    editor.keyboard.press("c")
+    editor.get_by_role("radio", name="Side by side").click()
+    assert shown.locator("button, a").evaluate_all(outside) == []
+    a, b = middle(editor.get_by_alt_text("A", exact=True)), middle(editor.get_by_alt_text("B", exact=True))
+    assert a[0] == b[0]
+    assert a[1] < b[1]

@@ -146,8 +146,7 @@ export function DoneJob({ entry }: { entry: HistoryEntry }) {
   const { how, ms, why, node, cached } = endingOf(entry.status);
   const name = job?.title ?? jobName(entry.prompt, entry.extra);
   const again = how === "done" ? "Run again" : "Retry";
-  // What was made for a look alone is kept until the server starts anew.
-  const pictures = picturesIn(entry).filter((one) => one.type === "output" || job);
+  const pictures = picturesIn(entry);
   return (
     <article className={`job ${how}`} aria-label={`${name}, ${how}`}>
       <div className="job-line">

@@ -66,108 +66,110 @@ export default function Lightbox() {
         >
           <Dialog.Title className="unseen">{item.image.filename}</Dialog.Title>
           <header>
-            <span>
+            <span className="lightbox-name">
               {item.image.filename}
               {box.items.length > 1 && ` · ${box.at + 1} of ${box.items.length}`}
             </span>
             <span className="spring" />
-            <button
-              type="button"
-              className="quiet percent"
-              title="Fit (0), or the picture's own pixels (1)"
-              onClick={zoom.toggle}
-            >
-              {zoom.percent} %
-            </button>
-            {entry && workflow && (
+            <div className="lightbox-actions">
               <button
                 type="button"
-                className="quiet"
-                onClick={() => {
-                  close();
-                  openWorkflowOf(entry, item.image);
-                }}
+                className="quiet percent"
+                title="Fit (0), or the picture's own pixels (1)"
+                onClick={zoom.toggle}
               >
-                <Workflow size={14} /> Open its workflow
+                {zoom.percent} %
               </button>
-            )}
-            <button
-              type="button"
-              className="icon"
-              title="Use as an input"
-              aria-label="Use as an input"
-              onClick={() => {
-                close();
-                void loadResult(item.image);
-              }}
-            >
-              <ImagePlus size={16} />
-            </button>
-            <button
-              type="button"
-              className="icon"
-              title={pinned ? "Compare with A (C)" : "Pin as A (C)"}
-              aria-label={pinned ? "Compare with A" : "Pin as A"}
-              onClick={pin}
-            >
-              {pinned ? <GitCompareArrows size={16} /> : <Pin size={16} />}
-            </button>
-            {seeds.length > 0 && (
+              {entry && workflow && (
+                <button
+                  type="button"
+                  className="quiet"
+                  onClick={() => {
+                    close();
+                    openWorkflowOf(entry, item.image);
+                  }}
+                >
+                  <Workflow size={14} /> <span>Open its workflow</span>
+                </button>
+              )}
               <button
                 type="button"
                 className="icon"
-                title="Use its seed"
-                aria-label="Use its seed"
+                title="Use as an input"
+                aria-label="Use as an input"
                 onClick={() => {
                   close();
-                  takeSeeds(seeds);
+                  void loadResult(item.image);
                 }}
               >
-                <Dices size={16} />
+                <ImagePlus size={16} />
               </button>
-            )}
-            {entry && (
-              <button
-                type="button"
-                className={info ? "icon on" : "icon"}
-                title="How it was made (I)"
-                aria-label="How it was made"
-                aria-pressed={info}
-                onClick={() => setInfo(!info)}
-              >
-                <Info size={16} />
-              </button>
-            )}
-            <button
-              type="button"
-              className={star ? "icon star on" : "icon star"}
-              title="Star (S)"
-              aria-label="Star"
-              aria-pressed={star}
-              onClick={() => toggleStars([item.image])}
-            >
-              <Star size={16} />
-            </button>
-            <a
-              className="icon"
-              href={imageUrl(item.image)}
-              download={item.image.filename}
-              title="Download"
-              aria-label="Download"
-            >
-              <Download size={16} />
-            </a>
-            {item.job && (
               <button
                 type="button"
                 className="icon"
-                title="Take out of the history"
-                aria-label="Take out of the history"
-                onClick={() => void remove()}
+                title={pinned ? "Compare with A (C)" : "Pin as A (C)"}
+                aria-label={pinned ? "Compare with A" : "Pin as A"}
+                onClick={pin}
               >
-                <Trash2 size={16} />
+                {pinned ? <GitCompareArrows size={16} /> : <Pin size={16} />}
               </button>
-            )}
+              {seeds.length > 0 && (
+                <button
+                  type="button"
+                  className="icon"
+                  title="Use its seed"
+                  aria-label="Use its seed"
+                  onClick={() => {
+                    close();
+                    takeSeeds(seeds);
+                  }}
+                >
+                  <Dices size={16} />
+                </button>
+              )}
+              {entry && (
+                <button
+                  type="button"
+                  className={info ? "icon on" : "icon"}
+                  title="How it was made (I)"
+                  aria-label="How it was made"
+                  aria-pressed={info}
+                  onClick={() => setInfo(!info)}
+                >
+                  <Info size={16} />
+                </button>
+              )}
+              <button
+                type="button"
+                className={star ? "icon star on" : "icon star"}
+                title="Star (S)"
+                aria-label="Star"
+                aria-pressed={star}
+                onClick={() => toggleStars([item.image])}
+              >
+                <Star size={16} />
+              </button>
+              <a
+                className="icon"
+                href={imageUrl(item.image)}
+                download={item.image.filename}
+                title="Download"
+                aria-label="Download"
+              >
+                <Download size={16} />
+              </a>
+              {item.job && (
+                <button
+                  type="button"
+                  className="icon"
+                  title="Take out of the history"
+                  aria-label="Take out of the history"
+                  onClick={() => void remove()}
+                >
+                  <Trash2 size={16} />
+                </button>
+              )}
+            </div>
             <button type="button" className="icon" title="Close" aria-label="Close" onClick={close}>
               <X size={16} />
             </button>

@@ -1,18 +1,21 @@
-import { useState } from "react";
 import { type ImageRef, imageUrl, THUMBNAIL } from "../api/rest";
+import { useThere } from "../store/pictures";
+import { keyOfImage } from "../store/stars";
 import { type LightboxItem, useUi } from "../store/ui";
 import { dragPicture } from "./dragPicture";
 
 const SHOWN = 6;
 
 /** A row of small pictures to enlarge or to drag to the canvas; the last one says how many more there are. */
-export function PictureStrip({ items }: { items: readonly LightboxItem[] }) {
+export function PictureStrip({ items: all }: { items: readonly LightboxItem[] }) {
+  const there = new Set(useThere(all.map((one) => one.image)).map(keyOfImage));
+  const items = all.filter((one) => there.has(keyOfImage(one.image)));
   if (!items.length) return null;
   return (
     <div className="strip">
       {items.slice(0, SHOWN).map(({ image }, at) => (
         <Stamp
-          key={`${image.type}/${image.subfolder}/${image.filename}`}
+          key={keyOfImage(image)}
           image={image}
           more={at === SHOWN - 1 ? items.length - SHOWN : 0}
           onOpen={() => useUi.setState({ lightbox: { items, at } })}
@@ -22,10 +25,7 @@ export function PictureStrip({ items }: { items: readonly LightboxItem[] }) {
   );
 }
 
-/** A picture whose file is no longer there is left out. */
 function Stamp({ image, more, onOpen }: { image: ImageRef; more: number; onOpen: () => void }) {
-  const [gone, setGone] = useState(false);
-  if (gone) return null;
   return (
     <button
       type="button"
@@ -34,13 +34,7 @@ function Stamp({ image, more, onOpen }: { image: ImageRef; more: number; onOpen:
       onDragStart={(event) => dragPicture(event, image)}
       onClick={onOpen}
     >
-      <img
-        src={imageUrl(image, THUMBNAIL)}
-        alt={image.filename}
-        loading="lazy"
-        draggable={false}
-        onError={() => setGone(true)}
-      />
+      <img src={imageUrl(image, THUMBNAIL)} alt={image.filename} loading="lazy" draggable={false} />
       {more > 0 && <span className="more-pictures">+{more}</span>}
     </button>
   );

@@ -82,7 +82,8 @@ function listen(element: HTMLElement, { setZoom, fitNow, toggleAt }: Controls): 
   const fromMiddle = (at: { clientX: number; clientY: number }) => {
     // Side by side there are two pictures, each with a middle of its own.
     const halves = [...element.querySelectorAll(".half")].map((half) => half.getBoundingClientRect());
-    const box = halves.find((half) => at.clientX <= half.right) ?? element.getBoundingClientRect();
+    const box =
+      halves.find((half) => at.clientX <= half.right && at.clientY <= half.bottom) ?? element.getBoundingClientRect();
     return { x: at.clientX - box.x - box.width / 2, y: at.clientY - box.y - box.height / 2 };
   };
   const wheel = (event: WheelEvent) => {

@@ -14,6 +14,7 @@ interface Pictures {
 
 export const usePictures = create<Pictures>(() => ({ names: {}, missing: new Set() }));
 
+const keyOf = (image: ImageRef) => `${folderOf(image)}/${image.filename}`;
 const folderOf = ({ type, subfolder }: ImageRef) => (subfolder ? `${type}/${subfolder}` : type);
 const has = ({ names }: Pictures, image: ImageRef) => names[folderOf(image)]?.includes(image.filename) ?? false;
 
@@ -47,7 +48,7 @@ export type Presence = "there" | "missing" | "unknown";
 /** Whether the picture that a widget names is on the server; looks again for a name that is new. */
 export function usePresence(name: string, folder: string, options: readonly unknown[]): Presence {
   const image = imageFromName(name, folder);
-  const key = `${folderOf(image)}/${image.filename}`;
+  const key = keyOf(image);
   const { type, subfolder, filename } = image;
   const known = usePictures((state) => has(state, image)) || options.includes(name);
   const missing = usePictures((state) => state.missing.has(key));
@@ -60,6 +61,21 @@ export function usePresence(name: string, folder: string, options: readonly unkn
     });
   }, [known, missing, key, type, subfolder, filename]);
   return known ? "there" : missing ? "missing" : "unknown";
+}
+
+/** Those of the pictures that are on the server; looks again for files that are new. */
+export function useThere(images: readonly ImageRef[]): readonly ImageRef[] {
+  const state = usePictures();
+  const unknown = images.filter((image) => !has(state, image) && !state.missing.has(keyOf(image)));
+  const asked = unknown.map(keyOf).join("\n");
+  useEffect(() => {
+    if (!asked) return;
+    void Promise.all(unknown.map(readFolder)).then(() => {
+      const gone = unknown.filter((image) => !has(usePictures.getState(), image)).map(keyOf);
+      if (gone.length) usePictures.setState(({ missing }) => ({ missing: new Set([...missing, ...gone]) }));
+    });
+  }, [asked]);
+  return images.filter((image) => has(state, image));
 }
 
 const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif)$/i;
