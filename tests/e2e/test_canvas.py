@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.hands import (
@@ -48,6 +49,7 @@ def test_what_waits_says_at_which_place_and_what_runs_how_far_it_is(editor: Page
     heard = sampler.get_attribute("aria-label") or ""
     assert heard.startswith("KSampler, 4 inputs, 4 connected, running "), heard
     assert heard.endswith(" %"), heard
+    expect(editor.locator(".minimap .pulse")).to_be_visible()
     open_text(editor, "waits.json", json.dumps({"id": "waits", "version": 0.4, "nodes": BLANK, "links": LINKS}))
     run(editor)
     chips = editor.locator(".chip.queued")
@@ -216,3 +218,24 @@ def test_two_fingers_slide_the_view_and_a_wheel_zooms_it(editor: Page) -> None:
     editor.mouse.wheel(0, 120)
     editor.mouse.wheel(0, 120)
     expect(zoom).not_to_have_text(said)
+
+
+def test_space_drags_the_view_wherever_it_is_taken_hold_of(editor: Page) -> None:
+    open_blank(editor)
+    card = node(editor, "SaveImage")
+    for place in (card.locator(".card-head"), card):
+        x, y = middle(place)
+        before = node(editor, "EmptyImage").bounding_box()
+        assert before
+        editor.mouse.move(x, y)
+        editor.keyboard.down("Space")
+        expect(editor.locator(".canvas.panning")).to_be_visible()
+        editor.mouse.down()
+        editor.mouse.move(x + 40, y + 30, steps=4)
+        editor.mouse.up()
+        editor.keyboard.up("Space")
+        settled(editor)
+        after = node(editor, "EmptyImage").bounding_box()
+        assert after
+        assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((40, 30), abs=1)
+    assert saved(editor)["nodes"][1]["pos"] == [480, 100]

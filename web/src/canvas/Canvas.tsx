@@ -4,6 +4,7 @@ import {
   ReactFlow,
   type ReactFlowInstance,
   SelectionMode,
+  useKeyPress,
   useStore,
   useStoreApi,
   useUpdateNodeInternals,
@@ -52,6 +53,7 @@ const nodeTypes = { card: NodeCard, frame: FrameView, dot: DotView };
 const edgeTypes = { link: LinkView };
 const GRID: [number, number] = [16, 16];
 const MIDDLE_BUTTON = [1];
+const PAN_KEY = "Space";
 const ADD_KEYS = ["Shift", "Control", "Meta"];
 /** How near to a socket a link that is drawn must come to be drawn to it. */
 const MAGNET = 24;
@@ -99,6 +101,7 @@ export function Canvas() {
   );
   const drag = useMemo(makeNodeDrag, []);
   const linkDrag = useMemo(makeLinkDrag, []);
+  const panning = useKeyPress(PAN_KEY);
   const store = useStoreApi();
   const level = useStore((state) => levelAt(state.transform[2]));
   const traced = useStore((state) => state.transform[2] < TRACED);
@@ -109,7 +112,7 @@ export function Canvas() {
   useViewports(view, flow);
   return (
     <div
-      className={["canvas", level, linking && "linking"].filter(Boolean).join(" ")}
+      className={["canvas", level, linking && "linking", panning && "panning"].filter(Boolean).join(" ")}
       onPointerMove={(event) => {
         notePointer({ x: event.clientX, y: event.clientY });
         if (event.altKey !== free) useUi.setState({ free: event.altKey });
@@ -178,7 +181,8 @@ export function Canvas() {
           selectionKeyCode={null}
           multiSelectionKeyCode={ADD_KEYS}
           deleteKeyCode={null}
-          panActivationKeyCode="Space"
+          panActivationKeyCode={PAN_KEY}
+          nodesDraggable={!panning}
           panOnDrag={MIDDLE_BUTTON}
           panOnScroll={trackpad || slides}
           panOnScrollMode={PanOnScrollMode.Free}

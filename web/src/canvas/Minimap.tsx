@@ -21,6 +21,7 @@ interface Scene {
 export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly AnyNode[]; tab: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const frame = useRef<HTMLElement>(null);
+  const pulse = useRef<HTMLElement>(null);
   const map = useRef<Map2D>(undefined);
   const store = useStoreApi();
   const running = useExec((state) => {
@@ -28,8 +29,8 @@ export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly A
     return Object.keys(states).find((id) => states[id]?.state === "running");
   });
   useEffect(() => {
-    if (!canvas.current || !frame.current) return;
-    const made = makeMap(canvas.current, frame.current);
+    if (!canvas.current || !frame.current || !pulse.current) return;
+    const made = makeMap(canvas.current, frame.current, pulse.current);
     map.current = made;
     const follow = () => {
       const { transform, width, height } = store.getState();
@@ -65,7 +66,8 @@ export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly A
       onPointerMove={(event) => event.buttons === 1 && go(event)}
     >
       <canvas ref={canvas} />
-      <i ref={frame} />
+      <i ref={pulse} className="pulse" hidden />
+      <i ref={frame} className="view" />
     </div>
   );
 });
@@ -73,7 +75,7 @@ export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly A
 type Map2D = ReturnType<typeof makeMap>;
 
 /** Draws the nodes now and then, and moves the frame of the view at once. */
-function makeMap(canvas: HTMLCanvasElement, frame: HTMLElement) {
+function makeMap(canvas: HTMLCanvasElement, frame: HTMLElement, pulse: HTMLElement) {
   let scene: Scene = { nodes: [] };
   let content: Box | undefined;
   let view: Box = { x: 0, y: 0, width: 1, height: 1 };
@@ -91,6 +93,7 @@ function makeMap(canvas: HTMLCanvasElement, frame: HTMLElement) {
     context.clearRect(0, 0, WIDTH, HEIGHT);
     const colour = colours(getComputedStyle(canvas));
     for (const node of scene.nodes) drawNode(context, node, { at, colour, running: scene.running });
+    placePulse(pulse, scene, at);
   };
   const drawSoon = () => {
     waiting ??= setTimeout(draw, REDRAW_MS);
@@ -135,6 +138,26 @@ function makeMap(canvas: HTMLCanvasElement, frame: HTMLElement) {
   };
 }
 
+/** Lays a blinking box over the node at work. */
+function placePulse(pulse: HTMLElement, { nodes, running }: Scene, at: Place): void {
+  const node =
+    running === undefined ? undefined : nodes.find((one) => one.type === "card" && one.data.path === running);
+  pulse.hidden = !node;
+  if (!node) return;
+  const { x, y, width, height } = onMap(boxOfNode(node), at);
+  pulse.style.transform = `translate(${x}px, ${y}px)`;
+  pulse.style.width = `${width}px`;
+  pulse.style.height = `${height}px`;
+}
+
+/** A box of the graph where the minimap has it. */
+const onMap = (box: Box, at: Place): Box => ({
+  x: box.x * at.scale + at.left,
+  y: box.y * at.scale + at.top,
+  width: Math.max(1, box.width * at.scale),
+  height: Math.max(1, box.height * at.scale),
+});
+
 interface Place {
   readonly left: number;
   readonly top: number;
@@ -175,13 +198,7 @@ interface Drawing {
 }
 
 function drawNode(context: CanvasRenderingContext2D, node: AnyNode, { at, colour, running }: Drawing): void {
-  const box = boxOfNode(node);
-  const [x, y, width, height] = [
-    box.x * at.scale + at.left,
-    box.y * at.scale + at.top,
-    Math.max(1, box.width * at.scale),
-    Math.max(1, box.height * at.scale),
-  ];
+  const { x, y, width, height } = onMap(boxOfNode(node), at);
   if (node.type === "dot") return;
   if (node.type === "frame") {
     context.strokeStyle = node.data.frame.color ?? "#3f789e";

@@ -125,6 +125,8 @@ function begin(tab: Tab, id: string, prompt: Prompt, skipped: readonly string[])
   void readPlaces();
 }
 
+/** Of many changes in a row, the server is asked once: the queue is told with all that waits in it. */
+const SETTLES_MS = 100;
 let reading = false;
 let readAgain = false;
 
@@ -135,6 +137,7 @@ async function readPlaces(): Promise<void> {
   reading = true;
   try {
     while (readAgain) {
+      await new Promise((done) => setTimeout(done, SETTLES_MS));
       readAgain = false;
       const waits = Object.values(useExec.getState().jobs).some((job) => job.state === "queued");
       const pending = waits ? (await rest.getQueue()).pending.map((item) => item.id) : [];
