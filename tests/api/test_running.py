@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.api.running import Running, chain, messages_until_end, socket
+from tests.api.running import Running, chain, messages_until_end, prepare, running, socket
 
 NUMBER = {"class_type": "ToyNumber", "inputs": {"value": 5}}
 
@@ -266,6 +267,17 @@ def test_front_and_number_order_the_queue(shared: Running) -> None:
     finally:
         shared.post("/api/queue/resume")
     assert shared.ended(last)["state"] == "done"
+
+
+def test_the_order_of_what_waits_survives_a_restart(tmp_path: Path) -> None:
+    base = prepare(tmp_path)
+    with running(base) as server:
+        server.post("/api/queue/pause")
+        first, second, third = (server.submit(shown(60 + i)) for i in range(3))
+        server.post(f"/api/jobs/{third}/move", {"before": first})
+        server.post(f"/api/jobs/{first}/move", {"before": None})
+    with running(base) as server:
+        assert [item[1] for item in server.get("/queue")["queue_pending"]] == [third, second, first]
 
 
 def test_an_unknown_job_is_told_from_an_unfinished_one(shared: Running) -> None:

@@ -53,7 +53,13 @@ export default function ContactSheet() {
               <X size={16} />
             </button>
           </header>
-          <div className={sheet.table ? "sheet table" : "sheet"} style={style}>
+          <section
+            className={sheet.table ? "sheet table" : "sheet"}
+            style={style}
+            aria-label="Pictures"
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no wheel scrolls by keys
+            tabIndex={0}
+          >
             {drawn.head && (
               <div className="sheet-row head">
                 <span>
@@ -82,7 +88,7 @@ export default function ContactSheet() {
                 })}
               </div>
             ))}
-          </div>
+          </section>
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>

@@ -52,7 +52,7 @@ export default function Gallery() {
           Starred only
         </label>
       )}
-      <ContextMenu.Root>
+      <ContextMenu.Root modal={false}>
         <ContextMenu.Trigger asChild>
           <fieldset
             className={picked.length ? "gallery choosing" : "gallery"}
