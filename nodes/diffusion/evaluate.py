@@ -279,8 +279,9 @@ def _controlled(inputs: Inputs, residuals: Residuals) -> Inputs:
 
 def _mixed(x: Tensor, answers: Sequence[tuple[Piece, Tensor]]) -> Tensor:
     """The mean of the pieces' x0 by their weights, place by place."""
-    if len(answers) == 1 and answers[0][0].box is None and answers[0][0].weight == 1.0:
-        return answers[0][1]
+    first, alone = answers[0] if len(answers) == 1 else (None, x)
+    if first is not None and first.box is None and not isinstance(first.weight, torch.Tensor) and first.weight == 1.0:
+        return alone
     total, weights = torch.zeros_like(x), torch.full_like(x[:, :1], _NOTHING)
     for piece, x0 in answers:
         weight = piece.weight if isinstance(piece.weight, float | int) else fit_batch(piece.weight, len(x))

@@ -117,7 +117,8 @@ class IpAdapterNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The tokens of pictures."""
-        return self.image_proj(pictures.to(next(self.image_proj.parameters())))
+        # The dtype alone: the weights may be on the host until each layer computes.
+        return self.image_proj(pictures.to(next(self.image_proj.parameters()).dtype))
 
     def keys_and_values(self, tokens: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
         """What each attention layer makes of tokens, in the order of the file's numbers."""

@@ -85,9 +85,13 @@ class Resident:
         self.device = device
         if stream:
             self._stream(device)
-        else:
+            return
+        try:
             for name, tensor in self.originals.items():
                 self._slots[name].data = tensor.to(device)
+        except BaseException:
+            self.withdraw()  # half a network on the device would answer nobody
+            raise
 
     def withdraw(self) -> None:
         """Give the device's memory back: point at the originals on the host, without patches."""
@@ -106,7 +110,11 @@ class Resident:
         What they were is kept where `keep` says that there is room for it beside the new ones.
         """
         self._own, self._target = tuple(patches), target
-        self._dress(self._own, keep=keep)
+        try:
+            self._dress(self._own, keep=keep)
+        except BaseException:
+            self._own = ()  # what cannot be put on is not tried again when it is settled
+            raise
 
     def wear(self, patches: Sequence[WeightPatch]) -> None:
         """Make the weights those of these patches after the ones that were applied, until told otherwise.

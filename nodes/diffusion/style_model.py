@@ -73,4 +73,4 @@ class Redux(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Tokens [B,T,context] of a picture's states [B,T,width]."""
-        return self.redux_down(functional.silu(self.redux_up(states.to(self.redux_up.weight))))
+        return self.redux_down(functional.silu(self.redux_up(states.to(self.redux_up.weight.dtype))))

@@ -246,10 +246,12 @@ class Weights(Provided):
                 resident.apply(wanted, target, keep=self._fits(resident.patched_on, resident.nbytes))
                 yield resident
         finally:
-            resident.settle()
-            if resident.spare_bytes and not self._fits(resident.patched_on, 0):
-                resident.settle(keep=False)
-            self._release(resident)
+            try:
+                resident.settle()
+                if resident.spare_bytes and not self._fits(resident.patched_on, 0):
+                    resident.settle(keep=False)
+            finally:
+                self._release(resident)
 
     def _acquire(self, source: Source, dtype: torch.dtype, load: Load, keys: tuple[str, ...]) -> Resident:
         """A module of this source that nobody else uses, marked as used; loads it when there is none.

@@ -54,6 +54,16 @@ def test_one_side_alone() -> None:
     torch.testing.assert_close(x0, exact(0.7))
 
 
+def test_one_prompt_with_a_mask_says_nothing_outside_it() -> None:
+    mask = torch.zeros(1, HEIGHT, WIDTH)
+    mask[..., :8] = 0.5
+
+    [x0] = answers(saying(0.7, mask=mask))
+
+    torch.testing.assert_close(x0[..., :8], exact(0.7)[..., :8])
+    assert not x0[..., 8:].any()
+
+
 def test_both_sides_share_a_call() -> None:
     network = ToyNetwork()
 
