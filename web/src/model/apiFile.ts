@@ -65,10 +65,13 @@ function readNode(id: string, raw: JsonObject, catalogue: Catalogue, outputs: nu
   );
   const node = { ...newNode(type, id, { x: 0, y: 0 }), values: schema ? Object.fromEntries(values) : {} };
   const title = asText(meta.title);
-  const known = schema ? schemaShape(schema).inputs.map((one) => one.name) : [];
+  const shape = schema && schemaShape(schema);
+  // A value where the class has a socket keeps its name as a field does.
+  const known = (name: string, value: Json) =>
+    shape?.inputs.some((one) => one.name === name && (one.widget !== undefined || isLink(value)));
   const extra = Object.entries(inputs)
     .map(([name, value]) => ({ name: currentInput(type, name, schema), value }))
-    .filter(({ name }) => !known.includes(name) && !isEditorOnly(name));
+    .filter(({ name, value }) => !known(name, value) && !isEditorOnly(name));
   const given = schema?.outputs ?? [];
   return {
     ...node,

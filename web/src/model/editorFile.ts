@@ -15,6 +15,7 @@ import {
   type Subgraph,
 } from "./document";
 import { settleExposed } from "./exposed";
+import { withoutGroupNodes } from "./groupNodes";
 import { asNumber, asText, isList, isObject, type Json, type JsonObject, largest, without } from "./json";
 import { currentClass, currentInput } from "./legacy";
 import type { Catalogue } from "./schema";
@@ -64,8 +65,9 @@ export function isEditorFile(value: unknown): value is JsonObject {
 }
 
 /** The document that an editor file holds. Raises BadFile where it holds none. */
-export function openEditorFile(file: JsonObject, catalogue: Catalogue, newId: () => string): Doc {
-  if (!isEditorFile(file)) throw new BadFile("This JSON has no list of nodes: it is not a workflow of the editor.");
+export function openEditorFile(given: JsonObject, catalogue: Catalogue, newId: () => string): Doc {
+  if (!isEditorFile(given)) throw new BadFile("This JSON has no list of nodes: it is not a workflow of the editor.");
+  const file = withoutGroupNodes(given, catalogue, newId);
   const extra = dotsInExtra(file);
   const own = isObject(extra.sfumato) ? extra.sfumato : {};
   const definitions =

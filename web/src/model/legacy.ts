@@ -1,4 +1,4 @@
-import type { Json } from "./json";
+import { isList, isObject, type Json } from "./json";
 import type { NodeSchema } from "./schema";
 
 /* Names that changed since some files were written: node classes, inputs, values. */
@@ -29,4 +29,16 @@ export function fileInput(name: string, schema: NodeSchema | undefined): string 
 /** The first samplers were called `sample_euler`. */
 export function currentValue(name: string, value: Json): Json {
   return name === "sampler_name" && typeof value === "string" ? value.replace(/^sample_/, "") : value;
+}
+
+/** Nodes whose files hold rows without names: what each row has, and how prompts number them. */
+const ROWS = new Map([["Power Lora Loader (rgthree)", { sign: "lora", stem: "lora_" }]]);
+
+/** The rows of a node by the names that prompts give them. */
+export function rowsOf(type: string, list: Json | undefined): readonly (readonly [string, Json])[] {
+  const rows = ROWS.get(type);
+  if (!rows || !isList(list)) return [];
+  return list
+    .filter((one) => isObject(one) && rows.sign in one)
+    .map((row, i) => [`${rows.stem}${i + 1}`, row] as const);
 }

@@ -1,5 +1,6 @@
 import { BYPASS, type Doc, type GraphNode, linksInto, MUTE, runOrder } from "./document";
 import { isList, type Json, type JsonObject } from "./json";
+import { rowsOf } from "./legacy";
 import { expandChoices, formatDate } from "./queuedText";
 import type { Catalogue } from "./schema";
 import { type NodeShape, type Surroundings, shapeOf, titleOf, widgetValue } from "./shape";
@@ -71,7 +72,10 @@ function ownValues(work: Work, scope: Scope, node: GraphNode, shape: NodeShape):
   const own: readonly (readonly [string, Json])[] =
     shape.kind === "unknown"
       ? Object.entries(valuesBySlots(node)).filter(([name, value]) => value !== null && !name.endsWith(":control"))
-      : shape.widgets.map((one) => [one.name, widgetValue(node, one, places)]);
+      : [
+          ...rowsOf(node.type, node.loose),
+          ...shape.widgets.map((one) => [one.name, widgetValue(node, one, places)] as const),
+        ];
   return Object.fromEntries(own.map(([name, value]) => [name, wrapList(exposedValue(scope, node, name) ?? value)]));
 }
 

@@ -147,9 +147,12 @@ function entryName([id, name]: readonly [string, string]): string | undefined {
 function instanceFields(node: GraphNode, shape: NodeShape): readonly Field[] {
   const own = listedFields(node);
   const list = isList(node.loose) ? node.loose : [];
-  const plain = (one: WidgetShape): Field => ({ name: one.name, type: one.type, control: false });
+  const field = ({ name, type }: WidgetShape): Field => {
+    const known = shape.widgets.find((one) => one.name === name);
+    return { name, type, control: known?.control ?? false };
+  };
   const whole = [list.length, shape.widgets.length].includes(own.length) || own.length > shape.widgets.length;
-  return (whole ? own : shape.widgets).map(plain);
+  return (whole ? own : shape.widgets).map(field);
 }
 
 /** The values of a node that no class describes, by the names of the fields that the file lists. */

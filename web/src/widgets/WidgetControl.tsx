@@ -3,7 +3,7 @@ import { addLora } from "../model/completion";
 import type { GraphId, GraphNode } from "../model/document";
 import { setValue } from "../model/edits";
 import { numeric } from "../model/integer";
-import type { Json } from "../model/json";
+import { type Json, readJson, writeJson } from "../model/json";
 import { isTall } from "../model/layout";
 import { controlOf, type WidgetShape } from "../model/shape";
 import { activeTab, edit, editDuring, endGesture } from "../store/docs";
@@ -64,9 +64,9 @@ export function WidgetControl(props: ControlProps) {
         <span className="label">{label}</span>
         <input
           type="text"
-          value={String(value ?? "")}
+          value={textOf(value)}
           placeholder={widget.placeholder}
-          onChange={(event) => during(event.currentTarget.value)}
+          onChange={(event) => during(changedJson(event.currentTarget.value, value))}
           onBlur={endGesture}
           onKeyDown={keepKeys}
         />
@@ -94,6 +94,18 @@ export function WidgetControl(props: ControlProps) {
       />
     </div>
   );
+}
+
+/** What files hold of fields that no class describes may be any JSON. */
+const textOf = (value: Json) => (typeof value === "object" && value !== null ? writeJson(value) : String(value ?? ""));
+
+function changedJson(text: string, before: Json): Json {
+  if (typeof before !== "object" || before === null) return text;
+  try {
+    return readJson(text) as Json;
+  } catch {
+    return before;
+  }
 }
 
 export function keepKeys(event: React.KeyboardEvent<HTMLElement>): void {

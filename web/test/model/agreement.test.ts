@@ -6,7 +6,7 @@ import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { readCatalogue } from "../../src/model/schema";
 import { structureFaults } from "../structure";
-import { newId, options } from "../support";
+import { options } from "../support";
 
 /* The server reads the same files: tests/web/test_agreement.py holds it to the same prompts. */
 
@@ -16,7 +16,10 @@ const catalogue = readCatalogue(read("object_info.json"));
 const files: readonly { name: string; file: JsonObject; prompt: Readonly<Record<string, JsonObject>> }[] =
   read("files.json");
 
-const open = (file: unknown) => openEditorFile(file as JsonObject, catalogue, newId);
+function open(file: unknown) {
+  let made = 0;
+  return openEditorFile(file as JsonObject, catalogue, () => `made-${++made}`);
+}
 const sent = (file: unknown) => {
   const prompt = toPrompt(open(file), { ...options, catalogue });
   return Object.fromEntries(Object.entries(prompt).map(([id, { class_type, inputs }]) => [id, { class_type, inputs }]));

@@ -244,6 +244,16 @@ describe("the API format", () => {
   });
 });
 
+describe("a value where the class has a socket", () => {
+  it("is kept by its name, sent, and saved", () => {
+    const prompt = { 1: { class_type: "VAEDecode", inputs: { samples: { made: ["by", 1] }, vae: ["2", 0] } } };
+    const doc = openText(JSON.stringify(prompt), { catalogue, newId });
+    expect(toPrompt(doc, options)["1"]?.inputs.samples).toEqual({ made: ["by", 1] });
+    const again = openText(JSON.stringify(saveEditorFile(doc, catalogue)), { catalogue, newId });
+    expect(toPrompt(again, options)["1"]?.inputs.samples).toEqual({ made: ["by", 1] });
+  });
+});
+
 describe("A1111's text", () => {
   const text =
     'a (cat:1.2), <lora:ink:0.7> sitting\nNegative prompt: blurry\nSteps: 25, Sampler: DPM++ 2M Karras, CFG scale: 6.5, Seed: 99, Size: 640x384, Model: dreamy, Clip skip: 2, Lora hashes: "ink: abc, x: y"';
