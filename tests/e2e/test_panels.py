@@ -101,13 +101,15 @@ def test_what_waits_is_put_in_order_by_mouse_and_by_keys(editor: Page, paused: s
     expect(done.nth(2)).to_have_text("d")
 
 
-def test_a_finished_run_says_where_its_time_went_and_can_be_run_again(editor: Page) -> None:
+def test_a_finished_run_says_where_its_time_went_and_can_be_run_again(editor: Page, web_url: str) -> None:
+    ask(web_url, "/api/history", {"clear": True})
     open_workflow(editor, BLANK, LINKS)
     run(editor)
     expect_picture(editor, "SaveImage")
     press(editor, "Queue")
     first = editor.locator(".job.done").first
     expect(first.locator("strong")).to_have_text("made")
+    expect(first.locator(".flame-bar")).to_be_visible()
     first.locator(".flame summary").click()
     expect(first.locator(".flame li").first).to_contain_text("%")
     expect(first.locator(".strip img")).to_have_count(1)
@@ -248,3 +250,30 @@ def test_the_window_tells_of_a_run_by_its_title_and_icon(editor: Page) -> None:
     expect(editor.get_by_role("status").filter(has_text="Cancelled.")).to_be_visible(timeout=RUN_MS)
     expect(editor).to_have_title("Text to image · Sfumato")
     expect(icon).to_have_attribute("href", re.compile("favicon.svg$"))
+
+
+def test_a_job_of_another_program_has_a_name_a_progress_and_an_end(editor: Page, web_url: str) -> None:
+    words = "a blue boat on a calm sea"
+    prompt = {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sfumato-starter"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": words}},
+        "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": 1}},
+        "4": {
+            "class_type": "KSampler",
+            "inputs": {
+                **{"model": ["1", 0], "positive": ["2", 0], "negative": ["2", 0], "latent_image": ["3", 0]},
+                **{"seed": 5, "steps": 1000, "cfg": 5.0, "denoise": 1.0},
+                **{"sampler_name": "euler", "scheduler": "normal"},
+            },
+        },
+        "5": {"class_type": "VAEDecode", "inputs": {"samples": ["4", 0], "vae": ["1", 2]}},
+        "6": {"class_type": "PreviewImage", "inputs": {"images": ["5", 0]}},
+    }
+    ask(web_url, "/api/prompt", {"prompt": prompt})
+    press(editor, "Queue")
+    running = editor.get_by_role("article", name=f"{words}, running")
+    expect(running.get_by_role("progressbar")).to_be_visible(timeout=RUN_MS)
+    expect(running).to_contain_text(re.compile(r"50 % .* left"), timeout=RUN_MS)
+    running.get_by_role("button", name=f"Cancel {words}").click()
+    ended = editor.get_by_role("article", name=f"{words}, cancelled")
+    expect(ended.first.get_by_role("button", name=f"Retry: {words}")).to_be_visible(timeout=RUN_MS)

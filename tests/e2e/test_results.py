@@ -61,6 +61,17 @@ def test_the_gallery_is_walked_by_arrows_the_newest_first(editor: Page, gallery:
     expect(gallery).to_have_count(3)
 
 
+def test_the_gallery_goes_on_as_one_scrolls(editor: Page, web_url: str) -> None:
+    ask(web_url, "/api/history", {"clear": True})
+    for colour in range(64):
+        ask(web_url, "/api/prompt", made("many", 16, 1000 * colour))
+    press(editor, "Gallery")
+    tiles = editor.locator(".tile-picture")
+    expect(tiles.nth(59)).to_be_attached(timeout=60_000)
+    tiles.first.press("End")
+    expect(tiles).to_have_count(64)
+
+
 def test_a_picture_is_dragged_to_the_canvas_and_loaded(editor: Page, gallery: Locator) -> None:
     drag(editor, middle(gallery.first), (500, 400))
     expect_picture(editor, "LoadImage")

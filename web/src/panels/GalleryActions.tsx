@@ -3,7 +3,7 @@ import { ContextMenu } from "radix-ui";
 import { loadResult } from "../store/files";
 import { forgetJob } from "../store/queue";
 import { compare, downloadImages, openWorkflowOf, pinOrCompare, takeSeedsOf } from "../store/results";
-import { toggleStars } from "../store/stars";
+import { toggleStars, useIsStarred } from "../store/stars";
 import { useUi } from "../store/ui";
 import type { Shown } from "./Gallery";
 
@@ -51,12 +51,13 @@ export function ChosenBar({ chosen, onClear }: { chosen: readonly Shown[]; onCle
 
 /** The menu of a picture. */
 export function PictureMenu({ shown: { image, entry } }: { shown: Shown }) {
+  const starred = useIsStarred(image);
   const items: readonly (readonly [label: string, run: () => void, keys?: string])[] = [
     ["Open its workflow", () => openWorkflowOf(entry, image)],
     ["Use its seed", () => takeSeedsOf(entry)],
     ["Use as an input", () => void loadResult(image)],
     ["Compare", () => pinOrCompare(image), "C"],
-    ["Star, or not", () => toggleStars([image]), "S"],
+    [starred ? "Take its star" : "Star", () => toggleStars([image]), "S"],
     ["Download", () => void downloadImages([image]), "D"],
     ["Take out of the history", () => void forgetJob(entry.id, [image]), "Del"],
   ];

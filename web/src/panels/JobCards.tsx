@@ -18,7 +18,8 @@ export function RunningJob({ item }: { item: QueueItem }) {
   const theirs = useToldProgress(item, job === undefined);
   const progress = mine ?? theirs.progress;
   const elapsed = useElapsed(job?.startedAt ?? theirs.since);
-  const left = useExec((state) => job && leftOf(job.weights, runOf(state, job.tab).nodes, performance.now()));
+  const ours = useExec((state) => job && leftOf(job.weights, runOf(state, job.tab).nodes, performance.now()));
+  const left = job ? ours : restOf(progress, elapsed);
   const name = job?.title ?? jobName(item.prompt, item.extra);
   return (
     <article className="job running" aria-label={`${name}, running`}>
@@ -43,6 +44,12 @@ export function RunningJob({ item }: { item: QueueItem }) {
     </article>
   );
 }
+
+const TOO_EARLY = 0.05;
+
+/** What is left of a run of which only its share done is known. */
+const restOf = (progress: number, elapsed: number) =>
+  progress > TOO_EARLY && elapsed > 0 ? (elapsed / progress) * (1 - progress) : undefined;
 
 /** What the running node draws, as small as a stamp. */
 function LiveThumb({ tab }: { tab: string }) {

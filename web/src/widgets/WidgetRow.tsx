@@ -53,15 +53,25 @@ export const WidgetRow = memo(function WidgetRow({ id, row, data, style }: Props
           <ContextMenu.Item onSelect={() => void writeClipboard(String(value)).catch(report)}>
             Copy the value
           </ContextMenu.Item>
-          <ContextMenu.Item onSelect={() => edit("pin to form", (doc) => togglePin(doc, data.path, widget.name))}>
-            Show in the form, or not
-          </ContextMenu.Item>
+          <PinItem path={data.path} widget={widget.name} />
           <ExposeItem node={id} widget={widget.name} />
         </ContextMenu.Content>
       </ContextMenu.Portal>
     </ContextMenu.Root>
   );
 });
+
+/** Asked anew each time the menu opens: the form is no part of the node. */
+function PinItem({ path, widget }: { path: string; widget: string }) {
+  const pinned = currentGraph().doc.form.some((pin) => pin.node === path && pin.widget === widget);
+  return (
+    <ContextMenu.Item
+      onSelect={() => edit(pinned ? "take out of the form" : "show in the form", (doc) => togglePin(doc, path, widget))}
+    >
+      {pinned ? "Take out of the form" : "Show in the form"}
+    </ContextMenu.Item>
+  );
+}
 
 /** Asked anew each time the menu opens: what a subgraph shows is no part of the node inside it. */
 function ExposeItem({ node, widget }: { node: string; widget: string }) {
