@@ -239,3 +239,20 @@ def test_space_drags_the_view_wherever_it_is_taken_hold_of(editor: Page) -> None
         assert after
         assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((40, 30), abs=1)
     assert saved(editor)["nodes"][1]["pos"] == [480, 100]
+
+
+def test_tidying_keeps_frames_around_what_is_in_them(editor: Page) -> None:
+    apart = [BLANK[0], {**BLANK[1], "pos": [20, 420]}]
+    open_workflow(editor, apart, LINKS, groups=[SOURCES])
+    expect(node(editor, "SaveImage")).to_be_visible()
+    editor.keyboard.press("l")
+    settled(editor)
+    written = saved(editor)
+    x, y, width, height = written["groups"][0]["bounding"]
+    inside, outside = (one["pos"] for one in written["nodes"])
+    assert x < inside[0] < x + width
+    assert y < inside[1] < y + height
+    assert outside[0] >= x + width
+    editor.keyboard.press("Control+z")
+    assert saved(editor)["groups"][0]["bounding"] == SOURCES["bounding"]
+    assert saved(editor)["nodes"][1]["pos"] == [20, 420]

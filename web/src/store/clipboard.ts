@@ -1,15 +1,16 @@
-import { type Clip, copyPart, type Part, type Pasted, paste } from "../model/clip";
+import { type Clip, copyPart, type Pasted, paste } from "../model/clip";
 import { type Doc, graphOf, type Link } from "../model/document";
 import { openEditorFile } from "../model/editorFile";
 import { bounds, boxOf, type Point, surroundings } from "../model/edits";
-import { frameBox, withContent } from "../model/frames";
+import { frameBox } from "../model/frames";
 import { isObject, readJson, writeJson } from "../model/json";
 import { saveEditorFile } from "../model/saveFile";
 import { clashing, withNewIds } from "../model/subgraphs";
 import { currentGraph, edit, newId } from "./docs";
 import { placeHere } from "./focus";
 import { useLibrary } from "./library";
-import { select, useUi } from "./ui";
+import { chosenPart } from "./selection";
+import { select } from "./ui";
 
 const MARK = "sfumato-clip";
 
@@ -38,12 +39,6 @@ export const readClipboard = async (): Promise<string> => navigator.clipboard?.r
 /** Notes what the system's own copy took. */
 export function noteCopied(text: string): void {
   copied = text;
-}
-
-/** What is selected, with what lies in the frames among it. */
-export function chosenPart(): Part {
-  const { selection, frames } = useUi.getState();
-  return withContent({ nodes: selection, frames }, currentGraph());
 }
 
 function chosenClip(): Clip | undefined {

@@ -1,14 +1,10 @@
-import { type Align, align, arrange, arrangeInput, GRID } from "../model/arrange";
+import { GRID } from "../model/arrange";
 import { BYPASS, MUTE, type NodeId } from "../model/document";
 import {
-  addFrame,
   addNode,
-  bounds,
-  boxOf,
   colourNodes,
   disconnect,
   extractNodes,
-  moveNodes,
   removeFrame,
   removeNodes,
   toggleCollapsed,
@@ -20,19 +16,18 @@ import { dotsToNodes, removeDots } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
 import { unwrapSubgraph, wrapInSubgraph } from "../model/subgraphs";
 import { substitute } from "../model/substitute";
-import { chosenPart, clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
+import { alignChosen, frameChosen, layOut } from "./arranging";
+import { clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
 import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
 import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
-import { fitView, motion, moving, openSearch, placeHere, showFirst, theFlow } from "./focus";
+import { fitView, moving, openSearch, placeHere, showFirst, theFlow } from "./focus";
 import { loadCatalogue, useLibrary } from "./library";
 import { rerouteHere } from "./links";
 import { goRegion } from "./regions";
 import { cancel, run } from "./run";
+import { chosen, chosenPart } from "./selection";
 import { publishChosen, separateChosen } from "./subgraphs";
 import { report, select, toast, togglePanel, useUi } from "./ui";
-
-const chosen = (): readonly NodeId[] =>
-  [...useUi.getState().selection].filter((id) => currentGraph().graph.nodes.has(id));
 
 /** The points of links among what is selected. */
 function chosenDots(): ReadonlySet<number> {
@@ -92,52 +87,6 @@ export function foldFrames(ids: readonly number[]): void {
     [],
     ids,
   );
-}
-
-function boxesOf(ids: readonly NodeId[]) {
-  const around = currentGraph();
-  return ids.flatMap((id) => {
-    const node = around.graph.nodes.get(id);
-    return node ? [{ id, ...boxOf(node, around) }] : [];
-  });
-}
-
-export function layOut(): void {
-  const around = currentGraph();
-  const ids = chosen();
-  const { nodes: hidden } = hiddenIn(around.graph);
-  const shown = [...around.graph.nodes.keys()].filter((id) => !hidden.has(id));
-  const only = new Set(ids.length > 1 ? ids : shown);
-  edit("tidy up", (doc, at) => moveNodes(doc, at, arrange(arrangeInput(around, only))));
-  animateMoves();
-  if (ids.length <= 1) setTimeout(() => fitView(), motion());
-}
-
-function animateMoves(): void {
-  const canvas = document.querySelector(".canvas");
-  canvas?.classList.add("moving");
-  setTimeout(() => canvas?.classList.remove("moving"), motion(240));
-}
-
-function alignChosen(how: Align): () => void {
-  return () => {
-    const boxes = boxesOf(chosen());
-    if (boxes.length > 1) edit("align", (doc, at) => moveNodes(doc, at, align(boxes, how)));
-  };
-}
-
-function frameChosen(): void {
-  const box = bounds(boxesOf(chosen()));
-  const here = placeHere().place;
-  const pad = 24;
-  const outer = box
-    ? { x: box.x - pad, y: box.y - pad - 32, width: box.width + 2 * pad, height: box.height + 2 * pad + 32 }
-    : { x: here.x, y: here.y, width: 480, height: 320 };
-  edit("frame", (doc, at) => {
-    const [next, id] = addFrame(doc, at, outer, "Frame");
-    useUi.setState({ renamingFrame: id });
-    return next;
-  });
 }
 
 function subgraphChosen(): void {
