@@ -133,22 +133,21 @@ def becomes(page: Page, asked: str, arg: object = None) -> None:
     )
 
 
+# Never open what is not there yet: that would make it, without what the editor puts into it.
+KEEPS = """async text => {
+    const all = await indexedDB.databases();
+    if (!all.some(({ name }) => name === "sfumato")) return false;
+    return new Promise(resolve => {
+        const open = indexedDB.open("sfumato");
+        open.onsuccess = () => {
+            const asked = open.result.transaction("tabs").objectStore("tabs").getAll();
+            open.result.close();
+            asked.onsuccess = () => resolve(JSON.stringify(asked.result).includes(text));
+        };
+    });
+}"""
+
+
 def kept(page: Page, text: str) -> None:
     """Returns when the browser keeps a workflow with this in it, for after a reload."""
-    # Never open what is not there yet: that would make it, without what the editor puts into it.
-    becomes(
-        page,
-        """async text => {
-            const all = await indexedDB.databases();
-            if (!all.some(({ name }) => name === "sfumato")) return false;
-            return new Promise(resolve => {
-                const open = indexedDB.open("sfumato");
-                open.onsuccess = () => {
-                    const asked = open.result.transaction("tabs").objectStore("tabs").getAll();
-                    open.result.close();
-                    asked.onsuccess = () => resolve(JSON.stringify(asked.result).includes(text));
-                };
-            });
-        }""",
-        text,
-    )
+    becomes(page, KEEPS, text)

@@ -9,7 +9,20 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.e2e.hands import becomes, drag, expect_picture, kept, middle, node, open_text, open_workflow, run, saved
+from tests.e2e.hands import (
+    KEEPS,
+    becomes,
+    drag,
+    expect_picture,
+    kept,
+    middle,
+    node,
+    open_template,
+    open_text,
+    open_workflow,
+    run,
+    saved,
+)
 
 Json = dict[str, Any]
 BLANK: list[Json] = [
@@ -165,6 +178,33 @@ def test_a_reload_brings_everything_back(editor: Page) -> None:
     editor.reload()
     expect(field(node(editor, "EmptyImage"), "width")).to_have_text("width88")
     assert saved(editor) == mine
+
+
+def test_a_reload_at_once_loses_nothing(editor: Page) -> None:
+    open_workflow(editor, BLANK, LINKS)
+    type_number(editor, field(node(editor, "EmptyImage"), "width"), "88")
+    kept(editor, "[88,64,1,16711680]")
+    type_number(editor, field(node(editor, "EmptyImage"), "width"), "96")
+    editor.reload()
+    expect(field(node(editor, "EmptyImage"), "width")).to_have_text("width96")
+    editor.get_by_role("navigation", name="Open workflows").get_by_role("button", name="Close", exact=False).click()
+    editor.reload()
+    expect(editor.get_by_role("heading", name="Begin with a template")).to_be_visible()
+    editor.get_by_role("button", name="Saved workflows").click()
+    editor.get_by_role("complementary", name="Workflows").get_by_role("button", name="made", exact=False).first.click()
+    expect(field(node(editor, "EmptyImage"), "width")).to_have_text("width96")
+
+
+def test_changes_without_a_pause_are_kept_too(editor: Page) -> None:
+    open_template(editor)
+    prompt = node(editor, "CLIPTextEncode").first.locator("textarea")
+    prompt.fill("")
+    words = "never a pause, "
+    for _ in range(20):
+        prompt.press_sequentially(words, delay=20)
+        if editor.evaluate(KEEPS, words):
+            return
+    raise AssertionError("nothing was kept while words were typed")
 
 
 def test_the_ends_of_a_subgraph_are_renamed_and_removed(editor: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -70,3 +71,46 @@ def test_a_server_that_comes_back_brings_the_run_to_its_end(page: Page, restarte
         expect(page.locator(".card.error")).to_have_count(0)
         expect(node(page, "SaveImage")).to_be_visible()
         assert [one for one in complaints if not LOST.search(one)] == []
+
+
+def test_a_screen_that_cannot_be_loaded_leaves_the_rest(editor: Page, complaints: Complaints) -> None:
+    open_template(editor)
+    editor.route("**/assets/Shortcuts.js", lambda route: route.abort())
+    editor.keyboard.press("?")
+    broken = editor.get_by_role("dialog", name="This could not be shown")
+    expect(broken).to_contain_text("Shortcuts.js")
+    broken.get_by_role("button", name="Close").click()
+    expect(broken).to_be_hidden()
+    expect(node(editor, "KSampler")).to_be_visible()
+    assert complaints
+    complaints.clear()
+
+
+def test_a_workflow_that_cannot_be_drawn_leaves_the_others(editor: Page, complaints: Complaints) -> None:
+    open_template(editor)
+    editor.evaluate(
+        """() => {
+            const create = document.createElementNS.bind(document);
+            document.createElementNS = (space, name) => {
+                if (name === "g") throw new Error("no links today");
+                return create(space, name);
+            };
+        }"""
+    )
+    editor.keyboard.press("Control+a")
+    editor.keyboard.press("Control+d")
+    stage = editor.get_by_role("alert").filter(has_text="This workflow cannot be drawn")
+    expect(stage).to_contain_text("no links today")
+    editor.get_by_role("button", name="New workflow").click()
+    expect(stage).to_be_hidden()
+    tabs = editor.get_by_role("navigation", name="Open workflows").locator(".tab-name")
+    first = tabs.first
+    first.click()
+    with editor.expect_download() as download:
+        stage.get_by_role("button", name="Download it").click()
+    assert len(json.loads(download.value.path().read_text())["nodes"]) == 14
+    editor.reload()
+    expect(tabs).to_have_count(2)
+    first.click()
+    expect(node(editor, "KSampler")).to_have_count(2)
+    complaints.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from pathlib import Path
@@ -46,3 +47,10 @@ def test_every_file_that_the_page_names_is_there(pattern: str) -> None:
     wanted = re.findall(r'(?:src|href)="\.?/?(assets/[^"]+)"', page)
     assert any(Path(one).match(pattern) for one in wanted)
     assert all((WEB / "dist" / one).is_file() for one in wanted)
+
+
+def test_the_page_begins_with_little_javascript() -> None:
+    page = (WEB / "dist" / "index.html").read_text()
+    wanted = set(re.findall(r'(?:src|href)="\./(assets/[^"]+\.js)"', page))
+    sizes = {one: len(gzip.compress((WEB / "dist" / one).read_bytes())) for one in wanted}
+    assert sum(sizes.values()) < 260_000, sizes

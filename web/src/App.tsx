@@ -2,24 +2,20 @@ import { ReactFlowProvider } from "@xyflow/react";
 import { Tooltip } from "radix-ui";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { Canvas } from "./canvas/Canvas";
+import { Guard } from "./Guard";
 import { useKeyboard } from "./keyboard";
 import { Ask } from "./panels/Ask";
 import { Breadcrumb } from "./panels/Breadcrumb";
-import { CanvasMenu } from "./panels/CanvasMenu";
-import { ConnectByName } from "./panels/ConnectByName";
-import { DropMenu } from "./panels/DropMenu";
+import { BrokenStage } from "./panels/Broken";
 import { EmptyState } from "./panels/EmptyState";
+import { Overlays } from "./panels/Overlays";
 import { Panels } from "./panels/Panels";
 import { Rail } from "./panels/Rail";
-import { SaveAs } from "./panels/SaveAs";
-import { Search } from "./panels/Search";
-import { Settings } from "./panels/Settings";
 import { Status } from "./panels/Status";
 import { Toasts } from "./panels/Toasts";
 import { TopBar } from "./panels/TopBar";
-import { Trace } from "./panels/Trace";
 import { ZoomBar } from "./panels/ZoomBar";
-import { activeTab, docOf, useDocs } from "./store/docs";
+import { activeTab, closeTab, docOf, useDocs } from "./store/docs";
 import { hasUnsaved } from "./store/files";
 import { loadCatalogue, useLibrary } from "./store/library";
 import { restore, startKeeping } from "./store/persist";
@@ -29,12 +25,7 @@ import { useDropGuard } from "./useDropGuard";
 import { usePaste } from "./usePaste";
 import { useTheme } from "./useTheme";
 
-const Palette = lazy(() => import("./panels/Palette"));
-const Shortcuts = lazy(() => import("./panels/Shortcuts"));
-const Lightbox = lazy(() => import("./panels/Lightbox"));
-const Compare = lazy(() => import("./compare/Compare"));
-const ContactSheet = lazy(() => import("./compare/ContactSheet"));
-const MaskEditor = lazy(() => import("./mask/MaskEditor"));
+const Soon = lazy(() => import("./panels/Soon"));
 const FormPage = lazy(() => import("./form/FormPage"));
 
 const PHONE = "(max-width: 700px)";
@@ -42,12 +33,7 @@ const PHONE = "(max-width: 700px)";
 export function App() {
   const ready = useStart();
   const zen = useUi((state) => state.zen);
-  const palette = useUi((state) => state.palette);
-  const shortcuts = useUi((state) => state.shortcuts);
-  const lightbox = useUi((state) => state.lightbox !== undefined);
-  const compare = useUi((state) => state.compare !== undefined);
-  const sheet = useUi((state) => state.sheet !== undefined);
-  const mask = useUi((state) => state.mask !== undefined);
+  const tab = useDocs((state) => state.active);
   const phone = usePhone();
   const phoneGraph = useUi((state) => state.phoneGraph);
   const hasForm = useDocs((state) => docOf(activeTab(state)).form.length > 0);
@@ -75,7 +61,11 @@ export function App() {
             <>
               <Rail />
               <main className="stage">
-                {ready && <Canvas />}
+                {ready && (
+                  <Guard of={tab} instead={(error) => <BrokenStage error={error} onClose={() => closeTab(tab)} />}>
+                    <Canvas />
+                  </Guard>
+                )}
                 <Breadcrumb />
                 <EmptyState ready={ready} />
                 <ZoomBar />
@@ -86,22 +76,11 @@ export function App() {
           <Status />
           <Toasts />
         </div>
-        <Search />
-        <CanvasMenu />
-        <ConnectByName />
-        <DropMenu />
-        <SaveAs />
-        <Settings />
-        <Trace />
-        <Ask />
         <Suspense>
-          {palette && <Palette />}
-          {shortcuts && <Shortcuts />}
-          {lightbox && <Lightbox />}
-          {compare && <Compare />}
-          {sheet && <ContactSheet />}
-          {mask && <MaskEditor />}
+          <Soon />
         </Suspense>
+        <Ask />
+        <Overlays />
       </ReactFlowProvider>
     </Tooltip.Provider>
   );

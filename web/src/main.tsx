@@ -12,12 +12,16 @@ import "./styles/results.css";
 import "./styles/editing.css";
 import "./styles/forced.css";
 import { App } from "./App";
+import { Guard } from "./Guard";
+import { BrokenPage } from "./panels/Broken";
 
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <App />
+      <Guard instead={(error) => <BrokenPage error={error} />}>
+        <App />
+      </Guard>
     </StrictMode>,
   );
 }

@@ -1,5 +1,6 @@
 import { X } from "lucide-react";
 import { lazy, Suspense, useRef } from "react";
+import { Guard } from "../Guard";
 import { type LeftPanel, type RightPanel, useUi } from "../store/ui";
 import { PANEL_WIDTH, PanelEdge } from "./PanelEdge";
 
@@ -50,9 +51,11 @@ function Panel({ side, panel }: { side: "left" | "right"; panel: LeftPanel | Rig
         </button>
       </header>
       <div className="panel-body">
-        <Suspense fallback={<p className="hint">…</p>}>
-          <View />
-        </Suspense>
+        <Guard of={panel} instead={(error) => <p role="alert">This panel cannot be shown: {error.message}</p>}>
+          <Suspense fallback={<p className="hint">…</p>}>
+            <View />
+          </Suspense>
+        </Guard>
       </div>
     </aside>
   );

@@ -3,7 +3,7 @@ import { type ReactNode, useId, useState } from "react";
 import { setTheme, setToggle, THEMES, TOGGLES } from "../store/settings";
 import { useUi } from "../store/ui";
 
-export function Settings() {
+export default function Settings() {
   const open = useUi((state) => state.settings);
   const close = () => useUi.setState({ settings: false });
   return (

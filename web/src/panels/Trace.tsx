@@ -2,7 +2,7 @@ import { Dialog } from "radix-ui";
 import { writeClipboard } from "../store/clipboard";
 import { report, useUi } from "../store/ui";
 
-export function Trace() {
+export default function Trace() {
   const trace = useUi((state) => state.trace);
   const close = () => useUi.setState({ trace: undefined });
   return (

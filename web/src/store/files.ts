@@ -3,7 +3,6 @@ import { type Doc, graphsOf } from "../model/document";
 import { BadFile, missingTypes, openEditorFile } from "../model/editorFile";
 import { addNode, setValue } from "../model/edits";
 import { isObject, type JsonObject, writeJson } from "../model/json";
-import { openBytes, openText } from "../model/open";
 import { toPrompt } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
 import { shapeOf } from "../model/shape";
@@ -27,6 +26,8 @@ import { useLibrary } from "./library";
 import { uploadPicture } from "./pictures";
 import { report, select, toast, useUi } from "./ui";
 
+/** Loaded when there is a file to read: what all the kinds of files look like is much. */
+const reading = () => import("../model/open");
 const using = () => ({ catalogue: useLibrary.getState().catalogue, newId });
 
 export function openWorkflow(name: string, doc: Doc, on: Pick<Tab, "path" | "version"> = {}): void {
@@ -61,7 +62,8 @@ function reportMissing(doc: Doc): void {
 
 export async function openTemplate(template: rest.Template): Promise<void> {
   try {
-    openWorkflow(template.title || template.name, openText(await rest.readTemplate(template.name), using()));
+    const [{ openText }, text] = await Promise.all([reading(), rest.readTemplate(template.name)]);
+    openWorkflow(template.title || template.name, openText(text, using()));
   } catch (error) {
     report(error);
   }
@@ -71,7 +73,7 @@ export async function openSaved(path: string): Promise<void> {
   const known = useDocs.getState().tabs.find((tab) => tab.path === path);
   if (known) return useDocs.setState({ active: known.id });
   try {
-    const { text, version } = await rest.readWorkflow(path);
+    const [{ openText }, { text, version }] = await Promise.all([reading(), rest.readWorkflow(path)]);
     openWorkflow(nameOf(path), openText(text, using()), { path, version });
   } catch (error) {
     report(error);
@@ -82,8 +84,9 @@ function nameOf(path: string): string {
   return (path.split("/").pop() ?? path).replace(/\.(json|png|webp|jpe?g)$/i, "");
 }
 
-export function openJson(name: string, value: JsonObject): void {
+export async function openJson(name: string, value: JsonObject): Promise<void> {
   try {
+    const { openText } = await reading();
     openWorkflow(name, openText(writeJson(value), using()));
   } catch (error) {
     report(error);
@@ -96,6 +99,7 @@ export async function openFile(
   how: { readonly asImage?: boolean; readonly at?: { x: number; y: number } } = {},
 ): Promise<void> {
   try {
+    const { openBytes } = await reading();
     const { picture, doc, fault } = await openBytes(new Uint8Array(await file.arrayBuffer()), using());
     if (!doc || (picture && how.asImage)) {
       await loadAsImage(file, how.at);

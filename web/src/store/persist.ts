@@ -5,11 +5,14 @@ import { closeRecord, type Draft, discardDraft, type Kept, keepSession, listDraf
 import { reopen } from "./files";
 import { showFirst } from "./focus";
 import { useLibrary } from "./library";
+import { rescue, withRescued } from "./rescue";
 import { report, toast, useUi } from "./ui";
 
 /* Every document is kept in the browser's own store, half a second after a change. */
 
 const WAIT_MS = 500;
+/** As long as changes go on they are kept at this pace. */
+const LONGEST_MS = 3000;
 
 const record = (tab: Tab): Kept => ({
   name: tab.name,
@@ -19,6 +22,8 @@ const record = (tab: Tab): Kept => ({
   changed: Date.now(),
   file: saveEditorFile(docOf(tab), useLibrary.getState().catalogue),
 });
+
+const records = (tabs: readonly Tab[]) => tabs.map((tab) => [tab.id, record(tab)] as const);
 
 const stamps = new WeakMap<Doc, number>();
 let stamped = 0;
@@ -33,7 +38,8 @@ function stateOf(tab: Tab): string {
 
 /** Opens the documents that were open last time, and says where others left some unsaved. */
 export async function restore(): Promise<void> {
-  const { tabs, active } = await takeSession(newId);
+  const { tabs, active, closed } = withRescued(await takeSession(newId));
+  for (const [id, kept] of closed) await closeRecord(id, kept);
   const opened = tabs.flatMap(([id, { name, path, version, dirty, file }]) => {
     const doc = reopen(file);
     return doc ? [{ id, name, path, version, doc, dirty }] : [];
@@ -65,17 +71,23 @@ export function startKeeping(): () => void {
   const written = new Map<string, string>();
   const closed: Tab[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const write = async () => {
+  let since: number | undefined;
+  let order = "";
+  const unwritten = () => {
     const { tabs } = useDocs.getState();
     const changed = tabs.filter((tab) => written.get(tab.id) !== stateOf(tab));
-    const records = changed.map((tab) => [tab.id, record(tab)] as const);
     const active = tabs.findIndex((tab) => tab.id === activeTab().id);
-    await keepSession(
-      tabs.map((tab) => tab.id),
-      active,
-      records,
-    );
-    for (const tab of changed) written.set(tab.id, stateOf(tab));
+    return { tabs: tabs.map((tab) => tab.id), active, changed };
+  };
+  const orderOf = ({ tabs, active }: ReturnType<typeof unwritten>) => [active, ...tabs].join(" ");
+  const write = async () => {
+    since = undefined;
+    const { tabs } = useDocs.getState();
+    const now = unwritten();
+    const states = now.changed.map((tab) => [tab.id, stateOf(tab)] as const);
+    await keepSession(now.tabs, now.active, records(now.changed));
+    order = orderOf(now);
+    for (const [id, state] of states) written.set(id, state);
     for (const tab of closed.splice(0)) {
       if (tabs.some((one) => one.id === tab.id)) continue;
       written.delete(tab.id);
@@ -85,13 +97,21 @@ export function startKeeping(): () => void {
   const soon = ({ tabs }: { readonly tabs: readonly Tab[] }, before = { tabs }) => {
     closed.push(...before.tabs.filter((tab) => !tabs.some((one) => one.id === tab.id)));
     clearTimeout(timer);
-    timer = setTimeout(() => void write().catch(report), WAIT_MS);
+    since ??= performance.now();
+    const wait = Math.min(WAIT_MS, Math.max(0, since + LONGEST_MS - performance.now()));
+    timer = setTimeout(() => void write().catch(report), wait);
+  };
+  const leave = () => {
+    const now = unwritten();
+    if (now.changed.length || closed.length || orderOf(now) !== order)
+      rescue({ ...now, changed: records(now.changed), closed: records(closed) });
   };
   const stopDocs = useDocs.subscribe(soon);
   const now = () => {
     if (document.visibilityState === "hidden") void write().catch(report);
   };
   document.addEventListener("visibilitychange", now);
+  window.addEventListener("pagehide", leave);
   const stopWatch = watchOtherWindows();
   soon(useDocs.getState());
   return () => {
@@ -99,6 +119,7 @@ export function startKeeping(): () => void {
     stopWatch();
     clearTimeout(timer);
     document.removeEventListener("visibilitychange", now);
+    window.removeEventListener("pagehide", leave);
   };
 }
 

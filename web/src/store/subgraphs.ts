@@ -3,7 +3,6 @@ import { listPublished, type Published, publish, readPublished, unpublish } from
 import { ServerError } from "../api/rest";
 import { graphOf, type NodeId } from "../model/document";
 import { writeJson } from "../model/json";
-import { openText } from "../model/open";
 import { saveEditorFile } from "../model/saveFile";
 import { alone, instancesOf, renameSubgraph, separate } from "../model/subgraphs";
 import { pasteDoc } from "./clipboard";
@@ -86,7 +85,8 @@ async function keep(name: string, text: string): Promise<boolean> {
 
 export async function addPublished(one: Published): Promise<void> {
   try {
-    pasteDoc(openText(await readPublished(one), { catalogue: useLibrary.getState().catalogue, newId }));
+    const [{ openText }, text] = await Promise.all([import("../model/open"), readPublished(one)]);
+    pasteDoc(openText(text, { catalogue: useLibrary.getState().catalogue, newId }));
   } catch (error) {
     report(error);
   }

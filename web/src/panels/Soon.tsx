@@ -1,0 +1,20 @@
+import { useEffect } from "react";
+import { CanvasMenu } from "./CanvasMenu";
+import { ConnectByName } from "./ConnectByName";
+import { DropMenu } from "./DropMenu";
+import { SaveAs } from "./SaveAs";
+import { Search } from "./Search";
+
+/** What opens at a key and is typed into at once: loaded when the page stands, before anybody can want it. */
+export default function Soon() {
+  useEffect(() => void import("./Palette"), []);
+  return (
+    <>
+      <Search />
+      <CanvasMenu />
+      <ConnectByName />
+      <DropMenu />
+      <SaveAs />
+    </>
+  );
+}
