@@ -102,6 +102,23 @@ def test_a_tap_on_a_socket_and_on_another_links_them(phone: Page, fingers: Finge
     expect(phone.locator(".react-flow__edge")).to_have_count(0)
 
 
+def test_a_finger_draws_a_link_to_a_socket_or_into_the_open(phone: Page, fingers: Fingers) -> None:
+    open_workflow(phone, BLANK)
+    settled(phone)
+    before = view(phone)
+    start = middle(socket(phone, "EmptyImage", "IMAGE", "Output"))
+    fingers.drag(start, middle(socket(phone, "SaveImage", "images", "Input")))
+    expect(phone.locator(".react-flow__edge")).to_have_count(1)
+    assert view(phone) == before
+    fingers.drag(start, (200, 700))
+    search = phone.get_by_role("combobox", name="Search for a node")
+    expect(search).to_be_visible()
+    search.fill("ImageInvert")
+    search.press("Enter")
+    expect(node(phone, "ImageInvert")).to_be_visible()
+    expect(phone.locator(".react-flow__edge")).to_have_count(2)
+
+
 def test_a_link_that_was_begun_ends_at_a_node_or_not_at_all(phone: Page, fingers: Fingers) -> None:
     open_workflow(phone, BLANK)
     settled(phone)

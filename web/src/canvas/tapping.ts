@@ -21,9 +21,10 @@ export function tap(event: React.MouseEvent): boolean {
   const target = event.target as Element;
   const { linking } = useUi.getState();
   const touched = (event.nativeEvent as PointerEvent).pointerType === "touch";
-  const socket = touched
-    ? nearestSocket(event.clientX, event.clientY, linking?.tapped ? linking : undefined)
-    : target.closest<HTMLElement>(".react-flow__handle");
+  const socket =
+    touched && !target.closest("button, input, textarea, .minimap")
+      ? nearestSocket(event.clientX, event.clientY, linking?.tapped ? linking : undefined)
+      : target.closest<HTMLElement>(".react-flow__handle");
   const { nodeid: node, handleid: handle } = socket?.dataset ?? {};
   if (node !== undefined && handle !== undefined) {
     if (linking?.tapped) finishAt(node, handle);
