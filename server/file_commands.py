@@ -66,7 +66,7 @@ def convert_file(file: Path, to: str, out: Path | None, registry: Registry, fold
     else:
         out.write_text(text, "utf-8")
     for sentence in opened.report.sentences:
-        print(sentence, file=sys.stderr)  # noqa: T201 -- a command talks to its user
+        print(sentence, file=sys.stderr)
     return 0
 
 
@@ -107,7 +107,7 @@ def format_files(files: list[Path], registry: Registry, *, check: bool, show: bo
             raise FormatError(f"{file} {what}; see the workflow with --print.")
         if file.read_bytes() != text.encode():
             wrong += 1
-            print(file)  # noqa: T201 -- a command talks to its user
+            print(file)
             if not check:
                 file.write_text(text, "utf-8", newline="\n")
     return 1 if check and wrong else 0
