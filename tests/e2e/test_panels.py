@@ -192,6 +192,17 @@ def test_the_form_is_arranged_and_named(editor: Page) -> None:
     expect(form.locator(".strip img")).to_have_count(1)
 
 
+def test_the_usual_is_pinned_at_once(editor: Page) -> None:
+    open_template(editor)
+    press(editor, "Form")
+    form = editor.get_by_role("complementary", name="Form")
+    form.get_by_role("button", name="Pin the usual").click()
+    expect(form.get_by_role("textbox")).to_have_count(2)
+    expect(form.get_by_role("spinbutton", name="Steps")).to_be_visible()
+    editor.keyboard.press("Control+z")
+    expect(form.get_by_role("button", name="Pin the usual")).to_be_visible()
+
+
 def test_all_that_one_presses_on_a_phone_is_large_enough(editor: Page) -> None:
     open_workflow(editor, BLANK, LINKS, extra={"sfumato": {"form": PINS}})
     expect(node(editor, "SaveImage")).to_be_visible()

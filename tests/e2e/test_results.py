@@ -109,10 +109,12 @@ def test_the_lightbox_goes_to_the_pixel_and_on(editor: Page, gallery: Locator) -
     editor.keyboard.press("0")
     expect(editor.locator(".percent")).to_have_text(f"{fitted} %")
     editor.keyboard.press("i")
-    expect(editor.get_by_role("complementary", name="How it was made")).to_contain_text("65280")
+    facts = editor.get_by_role("complementary", name="How it was made")
+    expect(facts).to_contain_text("65280")
+    expect(facts).to_contain_text("64 × 64")
     editor.keyboard.press("ArrowRight")
     expect(editor.get_by_role("dialog")).to_contain_text("2 of 4")
-    expect(editor.get_by_role("complementary", name="How it was made")).to_contain_text("255")
+    expect(facts).to_contain_text("255")
 
 
 def test_two_pictures_are_compared_under_one_zoom(editor: Page, gallery: Locator) -> None:

@@ -1,8 +1,9 @@
-import { Check, PenLine, Play, Square, Workflow } from "lucide-react";
+import { Check, PenLine, Pin, Play, Square, Workflow } from "lucide-react";
 import { useState } from "react";
 import { type PinnedWidget, pinnedWidgets } from "../model/form";
 import { togglePin } from "../model/pins";
 import { widgetValue } from "../model/shape";
+import { usualPins } from "../model/usualPins";
 import { PictureStrip } from "../panels/PictureStrip";
 import { activeTab, docOf, edit, locate, useDocs } from "../store/docs";
 import { progressOf, runOf, useExec } from "../store/exec";
@@ -27,11 +28,7 @@ export default function FormPage() {
   return (
     <div className="form">
       <h1>{tab.name}</h1>
-      {!pinned.length && (
-        <p className="hint">
-          Pin a widget to have it here: right-click it in its node, or use the pin in the inspector.
-        </p>
-      )}
+      {!pinned.length && <NothingPinned />}
       {arranging && pinned.length ? (
         <Arrange pinned={pinned} />
       ) : (
@@ -65,6 +62,28 @@ export default function FormPage() {
       </footer>
       <PictureStrip items={items} />
     </div>
+  );
+}
+
+function NothingPinned() {
+  const doc = useDocs((state) => docOf(activeTab(state)));
+  const usual = usualPins(
+    doc,
+    useLibrary((state) => state.catalogue),
+  );
+  return (
+    <>
+      <p className="hint">Pin a widget to have it here: right-click it in its node, or use the pin in the inspector.</p>
+      {usual.length > 0 && (
+        <button
+          type="button"
+          className="quiet"
+          onClick={() => edit("show the usual in the form", (now) => ({ ...now, form: usual }))}
+        >
+          <Pin size={14} /> Pin the usual: words, pictures, seed, steps, size
+        </button>
+      )}
+    </>
   );
 }
 

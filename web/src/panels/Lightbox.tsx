@@ -15,13 +15,14 @@ import {
 import { Dialog } from "radix-ui";
 import { useEffect, useState } from "react";
 import { getHistoryEntry, type HistoryEntry, imageUrl } from "../api/rest";
-import { isObject } from "../model/json";
+import type { Size } from "../model/zoom";
 import { loadResult } from "../store/files";
 import { forgetJob } from "../store/queue";
 import { openWorkflowOf, pinOrCompare, workflowOf } from "../store/results";
 import { seedsOf, takeSeeds } from "../store/seeds";
 import { toggleStars, useIsStarred } from "../store/stars";
 import { report, useUi } from "../store/ui";
+import { Facts } from "./Facts";
 import { focusItself } from "./focusItself";
 import { useZoom } from "./useZoom";
 
@@ -34,6 +35,7 @@ export default function Lightbox() {
   const zoom = useZoom(item ? imageUrl(item.image) : "");
   const entry = useEntry(item?.job);
   const star = useIsStarred(item?.image);
+  const [size, setSize] = useState<Size>();
   if (!box || !item) return null;
   const close = () => useUi.setState({ lightbox: undefined });
   const go = (by: number) =>
@@ -180,7 +182,10 @@ export default function Lightbox() {
               alt={item.image.filename}
               style={zoom.style}
               draggable={false}
-              onLoad={zoom.onLoad}
+              onLoad={({ currentTarget }) => {
+                zoom.onLoad();
+                setSize({ width: currentTarget.naturalWidth, height: currentTarget.naturalHeight });
+              }}
             />
           </div>
           {box.items.length > 1 && (
@@ -193,7 +198,7 @@ export default function Lightbox() {
               </button>
             </>
           )}
-          {info && entry && <Facts entry={entry} />}
+          {info && entry && <Facts entry={entry} image={item.image} size={size} />}
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
@@ -207,29 +212,4 @@ function useEntry(job: string | undefined): HistoryEntry | undefined {
     if (job) void getHistoryEntry(job).then(setEntry, report);
   }, [job]);
   return entry;
-}
-
-/** The plain values of each node that ran. */
-function Facts({ entry }: { entry: HistoryEntry }) {
-  return (
-    <aside className="facts" aria-label="How it was made">
-      {Object.entries(entry.prompt).map(([id, node]) => {
-        const values = Object.entries(node.inputs).filter(([, value]) => !Array.isArray(value) && !isObject(value));
-        if (!values.length) return null;
-        return (
-          <section key={id}>
-            <h3>{node._meta?.title ?? node.class_type}</h3>
-            <dl>
-              {values.map(([name, value]) => (
-                <div key={name}>
-                  <dt>{name}</dt>
-                  <dd>{String(value)}</dd>
-                </div>
-              ))}
-            </dl>
-          </section>
-        );
-      })}
-    </aside>
-  );
 }

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { pinnedWidgets } from "../../src/model/form";
 import { labelPin, movePin, togglePin } from "../../src/model/pins";
+import { usualPins } from "../../src/model/usualPins";
 import { catalogue, textToImage } from "../support";
 
 const { doc: made, id } = textToImage();
@@ -34,4 +35,20 @@ it("keeps a place for what is gone, to be taken out", () => {
 it("tells two of a name apart by their nodes", () => {
   const both = togglePin(togglePin(made, at("latent"), "width"), at("latent"), "height");
   expect(labels(both)).toEqual(["Width", "Height"]);
+});
+
+it("knows what most people would set", () => {
+  const named = usualPins(made, catalogue).map(({ node, widget }) => [
+    Object.keys(id).find((key) => id[key] === node),
+    widget,
+  ]);
+  expect(named).toEqual([
+    ["positive", "text"],
+    ["negative", "text"],
+    ["sampler", "seed"],
+    ["sampler", "steps"],
+    ["latent", "width"],
+    ["latent", "height"],
+    ["sampler", "denoise"],
+  ]);
 });

@@ -1,0 +1,1 @@
+function e(e){let t=e>1e11?e:e*1e3;return Number.isFinite(t)&&t>0?new Date(t).toLocaleString(void 0,{dateStyle:`medium`,timeStyle:`short`}):``}export{e as t};
