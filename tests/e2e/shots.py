@@ -139,6 +139,7 @@ def mask_editor(page: Page, folder: Path) -> None:
     page.mouse.up()
     shoot(page, folder, "mask-editor")
     page.keyboard.press("Escape")
+    press(page, "Throw it away")
 
 
 def write_docs(folder: Path) -> None:
