@@ -129,6 +129,12 @@ def masked(original: Path, mask: Path) -> bytes:
         return out.getvalue()
 
 
+def safetensors_metadata(path: Path) -> dict[str, str] | None:
+    """The texts in a safetensors file's header, or None when it is no such file."""
+    found: object = (read_header(path) or {}).get("__metadata__")
+    return found if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
 def _saved(picture: Image, form: str, quality: int = 90) -> bytes:
     out = io.BytesIO()
     if max(picture.size) > 16_383 and form == "webp":  # as large as a WebP can be
