@@ -10,6 +10,7 @@ from nodes.define import Saved
 from nodes.folders import Folders
 from server.api import (
     accounts,
+    conversion,
     fetching,
     files,
     internal,
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 OPEN_ROUTES: tuple[Route, ...] = (
     *prompt.ROUTES,
+    *conversion.ROUTES,
     *jobs.ROUTES,
     *nodes.ROUTES,
     *files.ROUTES,

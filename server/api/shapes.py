@@ -456,3 +456,10 @@ class SubgraphText(Subgraph):
     """A subgraph with the text of its file, as JSON."""
 
     data: str
+
+
+class Converted(TypedDict):
+    """A workflow as an editor's file, and what there is to know about how it was made."""
+
+    document: dict[str, Any]
+    notes: list[str]

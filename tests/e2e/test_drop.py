@@ -17,7 +17,7 @@ BLANK: list[dict[str, Any]] = [{"id": 1, "type": "EmptyImage", "pos": [0, 0], "w
 FILE = json.dumps({"nodes": BLANK, "links": [], "version": 0.4})
 VERSION_1 = json.dumps({"nodes": BLANK, "links": [], "version": 1, "state": {"lastNodeId": 1, "lastLinkId": 0}})
 API = json.dumps({"1": {"class_type": "EmptyImage", "inputs": {"width": 64}}})
-A1111 = "a boat\nNegative prompt: fog\nSteps: 4, Sampler: Euler, CFG scale: 2, Seed: 7, Size: 64x64"
+A1111 = "a boat\nNegative prompt: fog\nSteps: 4, Sampler: Euler, CFG scale: 2, Seed: 18446744073709551615, Size: 64x64"
 
 
 def picture(kind: str = "PNG", **said: str) -> bytes:
@@ -66,6 +66,9 @@ def test_a_workflow_is_opened(editor: Page, name: str, content: bytes, mime: str
 def test_what_another_program_wrote_becomes_a_workflow(editor: Page, name: str, content: bytes, mime: str) -> None:
     drop(editor, name, content, mime)
     expect(node(editor, "KSampler")).to_be_visible()
+    expect(editor.get_by_role("status").filter(has_text="sfumato-starter stands in")).to_be_visible()
+    [sampler] = [each for each in saved(editor)["nodes"] if each["type"] == "KSampler"]
+    assert sampler["widgets_values"][0] == 2**64 - 1
 
 
 def test_a_plain_picture_is_loaded_beside_what_is_there(editor: Page) -> None:

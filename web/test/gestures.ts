@@ -144,7 +144,8 @@ export const GESTURES: Readonly<Record<string, (chance: Chance) => Doc>> = {
   removeDots: (now) => reroutes.removeDots(now.doc, now.at, new Set([...dotPlaces(now).keys()].slice(0, 1))),
   dotsToNodes: (now) => reroutes.dotsToNodes(now.doc, now.at),
   wrapInSubgraph: (now) => {
-    const given = { id: `sub-${++fresh}`, name: "Part", catalogue, portId: () => `port-${++fresh}` };
+    const frames = new Set(now.b % 2 ? [aFrame(now)] : []);
+    const given = { id: `sub-${++fresh}`, name: "Part", catalogue, portId: () => `port-${++fresh}`, frames };
     return subgraphs.wrapInSubgraph(now.doc, now.at, new Set(some(now).slice(0, 3)), given)[0];
   },
   unwrapSubgraph: (now) => subgraphs.unwrapSubgraph(now.doc, now.at, one(instances(now), now.a) ?? "", catalogue)[0],

@@ -281,6 +281,12 @@ export const getMerges = async () => (await (await call("/vocabulary/clip")).tex
 export const getEmbeddingLengths = async () =>
   (await getJson("/vocabulary/embeddings")) as Readonly<Record<string, number | null>>;
 
+/** The editor's file of what another program wrote, and what there is to know about it. */
+export async function convertText(text: string) {
+  const reply = await call("/convert", { method: "POST", body: text });
+  return readJson(await reply.text()) as { readonly document: JsonObject; readonly notes: readonly string[] };
+}
+
 export interface SavedFile {
   readonly path: string;
   readonly size: number;

@@ -1,6 +1,7 @@
 import {
   type Doc,
   type Frame,
+  GRAPH_INPUT,
   type Graph,
   type GraphId,
   type GraphNode,
@@ -12,6 +13,7 @@ import {
 } from "./document";
 import type { Point } from "./edits";
 import { without } from "./json";
+import { fits } from "./types";
 
 /* A part of a graph that is carried elsewhere: copied, pasted, duplicated. */
 
@@ -78,8 +80,11 @@ export function paste(doc: Doc, at: GraphId, clip: Clip, shift: Point, outer = f
   }
   const links = new Map(graph.links);
   let lastLink = graph.lastLink;
+  const ports = doc.subgraphs.get(at)?.inputs ?? [];
+  const isHere = ({ from, slot, type }: Link) =>
+    from === GRAPH_INPUT ? fits(ports[slot]?.type ?? "NONE", type) : graph.nodes.has(from);
   for (const link of clip.links) {
-    const from = ids.get(link.from) ?? (outer && graph.nodes.has(link.from) ? link.from : undefined);
+    const from = ids.get(link.from) ?? (outer && isHere(link) ? link.from : undefined);
     const to = ids.get(link.to);
     if (from === undefined || to === undefined) continue;
     lastLink += 1;

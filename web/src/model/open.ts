@@ -1,20 +1,20 @@
 import { isApiFile, openApiFile } from "./apiFile";
 import type { Doc } from "./document";
 import { BadFile, isEditorFile, openEditorFile } from "./editorFile";
-import { fromInfotext, readInfotext } from "./infotext";
-import { isObject, readJson } from "./json";
+import { isInfotext } from "./infotext";
+import { isObject, type JsonObject, readJson } from "./json";
 import { isPicture, readMetadata } from "./picture";
 import type { Catalogue } from "./schema";
 
 export interface OpenWith {
   readonly catalogue: Catalogue;
   readonly newId: () => string;
+  /** The editor's file of what another program wrote. */
+  readonly convert: (text: string) => Promise<JsonObject>;
 }
 
-/** The document that a text holds: the editor's format, the API's, or A1111's. Raises BadFile for anything else. */
-export function openText(text: string, { catalogue, newId }: OpenWith): Doc {
-  const info = readInfotext(text);
-  if (info) return fromInfotext(info, catalogue, newId);
+/** The document that a text holds: the editor's format, or the API's. Raises BadFile for anything else. */
+export function openText(text: string, { catalogue, newId }: Omit<OpenWith, "convert">): Doc {
   const value = parse(text);
   if (isEditorFile(value)) return openEditorFile(value, catalogue, newId);
   const prompt = isObject(value) && isApiFile(value.prompt) ? value.prompt : value;
@@ -63,7 +63,12 @@ export async function openBytes(bytes: Uint8Array, using: OpenWith): Promise<Dro
     throw new BadFile(`This file has ${size} MB; a workflow has a few, and no more than ${MOST_TEXT_BYTES / 2 ** 20}.`);
   }
   if (bytes.subarray(0, 4096).includes(0)) throw new BadFile("This file is neither a workflow nor a picture.");
-  return { picture: false, doc: openText(new TextDecoder().decode(bytes), using) };
+  return { picture: false, doc: await openAnyText(new TextDecoder().decode(bytes), using) };
+}
+
+async function openAnyText(text: string, using: OpenWith): Promise<Doc> {
+  if (!isInfotext(text)) return openText(text, using);
+  return openEditorFile(await using.convert(text), using.catalogue, using.newId);
 }
 
 /** The document in a picture, if it carries one. The editor's format is preferred. */
@@ -72,13 +77,12 @@ export async function openPicture(bytes: Uint8Array, using: OpenWith): Promise<O
   let fault: string | undefined;
   for (const key of ["workflow", "prompt", "parameters"]) {
     const text = metadata.get(key);
-    if (text === undefined) continue;
+    // "parameters" is a common key: what is no text of A1111's is nobody's fault.
+    if (text === undefined || (key === "parameters" && !isInfotext(text))) continue;
     try {
-      return { doc: openText(text, using) };
+      return { doc: await openAnyText(text, using) };
     } catch (error) {
-      if (!(error instanceof BadFile)) throw error;
-      // "parameters" is a common key: what is no text of A1111's is nobody's fault.
-      if (key !== "parameters") fault ??= error.message;
+      fault ??= error instanceof Error ? error.message : String(error);
     }
   }
   return fault === undefined ? {} : { fault };

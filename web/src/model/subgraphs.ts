@@ -34,7 +34,14 @@ export function wrapInSubgraph(
   doc: Doc,
   at: GraphId,
   ids: ReadonlySet<NodeId>,
-  given: { readonly id: GraphId; readonly name: string; readonly catalogue: Catalogue; readonly portId: () => string },
+  given: {
+    readonly id: GraphId;
+    readonly name: string;
+    readonly catalogue: Catalogue;
+    readonly portId: () => string;
+    /** The frames that go in with the nodes. */
+    readonly frames?: ReadonlySet<number>;
+  },
 ): readonly [Doc, NodeId | undefined] {
   const around = surroundings(doc, at, given.catalogue);
   const { graph } = around;
@@ -71,7 +78,7 @@ export function wrapInSubgraph(
     graph: {
       nodes: new Map(inside.map((node) => [node.id, node])),
       links,
-      frames: new Map(),
+      frames: framesOf(graph, (frame) => given.frames?.has(frame) ?? false),
       lastNode: graph.lastNode,
       lastLink,
     },
@@ -83,7 +90,8 @@ export function wrapInSubgraph(
   const node = newNode(given.id, id, { x: Math.round(box.x), y: Math.round(box.y + HEADER) });
   const nodes = new Map([...graph.nodes].filter(([one]) => !ids.has(one))).set(id, node);
   const kept = new Map(all.filter((link) => !ids.has(link.from) && !ids.has(link.to)).map((link) => [link.id, link]));
-  const outer: Graph = { ...graph, nodes, links: kept, lastNode: graph.lastNode + 1, lastLink };
+  const frames = given.frames?.size ? framesOf(graph, (frame) => !given.frames?.has(frame)) : graph.frames;
+  const outer: Graph = { ...graph, nodes, links: kept, frames, lastNode: graph.lastNode + 1, lastLink };
   const pinned = movePins(doc, at, (one) => (ids.has(one) ? [id, one] : [one]));
   let next = withGraph(withSubgraph(pinned, definition), at, outer);
   sources.forEach((link, i) => {
@@ -102,7 +110,10 @@ export function wrapInSubgraph(
   return [next, id];
 }
 
-/** Puts a subgraph's nodes back in its place. */
+const framesOf = (graph: Graph, wanted: (id: number) => boolean): Graph["frames"] =>
+  new Map([...graph.frames].filter(([id]) => wanted(id)));
+
+/** Puts a subgraph's nodes, and its frames, back in its place. */
 export function unwrapSubgraph(
   doc: Doc,
   at: GraphId,
@@ -118,7 +129,12 @@ export function unwrapSubgraph(
   const box = bounds(inside.map((one) => boxOf(one, { ...around, graph: inner })));
   const shift = { x: node.x - (box?.x ?? 0), y: node.y - HEADER - (box?.y ?? 0) };
   const own = inside.map((one) => withInstanceValues(one, node, definition));
-  const clip: Clip = { nodes: own, links: [...inner.links.values()], frames: [], subgraphs: [] };
+  const clip: Clip = {
+    nodes: own,
+    links: [...inner.links.values()],
+    frames: [...inner.frames.values()],
+    subgraphs: [],
+  };
   const [pasted, { nodes: ids }] = paste(doc, at, clip, shift);
   const renamed = new Map(inside.map((one, i) => [one.id, ids[i] as NodeId]));
   let next = pasted;

@@ -90,11 +90,11 @@ export function foldFrames(ids: readonly number[]): void {
 }
 
 function subgraphChosen(): void {
-  const ids = new Set(chosen());
-  if (!ids.size) return;
-  const given = { id: newId(), name: "Subgraph", catalogue: useLibrary.getState().catalogue, portId: newId };
+  const { nodes, frames } = chosenPart();
+  if (!nodes.size) return;
+  const given = { id: newId(), name: "Subgraph", catalogue: useLibrary.getState().catalogue, portId: newId, frames };
   edit("make subgraph", (doc, at) => {
-    const [next, id] = wrapInSubgraph(doc, at, ids, given);
+    const [next, id] = wrapInSubgraph(doc, at, nodes, given);
     if (id) select([id]);
     return next;
   });

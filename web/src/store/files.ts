@@ -28,7 +28,13 @@ import { report, select, toast, useUi } from "./ui";
 
 /** Loaded when there is a file to read: what all the kinds of files look like is much. */
 const reading = () => import("../model/open");
-const using = () => ({ catalogue: useLibrary.getState().catalogue, newId });
+const using = () => ({ catalogue: useLibrary.getState().catalogue, newId, convert });
+
+async function convert(text: string): Promise<JsonObject> {
+  const { document, notes } = await rest.convertText(text);
+  if (notes.length) toast(notes.join(" "), "info");
+  return document;
+}
 
 export function openWorkflow(name: string, doc: Doc, on: Pick<Tab, "path" | "version"> = {}): void {
   openTab(name, doc, on);

@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { type Doc, emptyDoc, type GraphNode, ROOT } from "../../src/model/document";
 import { openEditorFile } from "../../src/model/editorFile";
+import { addNode, connect, setValue, surroundings } from "../../src/model/edits";
 import type { JsonObject } from "../../src/model/json";
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { readCatalogue } from "../../src/model/schema";
+import { shapeOf } from "../../src/model/shape";
 import { structureFaults } from "../structure";
 import { options } from "../support";
 
@@ -49,5 +52,25 @@ describe("the editor and the server make the same of a file with", () => {
       expect(saveEditorFile(open(JSON.parse(JSON.stringify(file))), catalogue)).toEqual(file);
     }
     await expect(`${JSON.stringify(saved, null, 1)}\n`).toMatchFileSnapshot(new URL("saved.json", folder).pathname);
+  });
+});
+
+describe("a node whose choice brings fields", () => {
+  const [empty, id] = addNode(emptyDoc("doc"), ROOT, "ResizeImageMaskNode", { x: 0, y: 0 });
+  const names = (doc: Doc) => {
+    const around = surroundings(doc, ROOT, catalogue);
+    return shapeOf(around.graph.nodes.get(id) as GraphNode, around).inputs.map((one) => one.name);
+  };
+
+  it("has those of what is chosen, right after the choice, and those that are linked", () => {
+    const brought = ["resize_type.width", "resize_type.height", "resize_type.crop"];
+    expect(names(empty)).toEqual(["input", "resize_type", ...brought, "scale_method"]);
+    const matching = setValue(empty, ROOT, id, "resize_type", "match size");
+    expect(names(matching)).toEqual(["input", "resize_type.match", "resize_type", "resize_type.crop", "scale_method"]);
+    const [more, source] = addNode(empty, ROOT, "PrimitiveNode", { x: 0, y: 0 });
+    const linked = connect(more, ROOT, { from: source, slot: 0, to: id, input: "resize_type.width", type: "INT" });
+    const scaled = setValue(linked, ROOT, id, "resize_type", "scale by multiplier");
+    expect(names(scaled)).toContain("resize_type.width");
+    expect(names(scaled)).not.toContain("resize_type.height");
   });
 });

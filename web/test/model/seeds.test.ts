@@ -75,12 +75,6 @@ describe("seeds up to 2^64 - 1 keep every digit", () => {
     expect(afterRun(last, catalogue, () => 0).root.nodes.get(sampler)?.values.seed).toBe(TOP);
   });
 
-  it("is read from a picture's parameters", () => {
-    const text = `a harbour\nSteps: 4, Sampler: Euler, CFG scale: 7, Seed: ${TOP}, Size: 64x64`;
-    const nodes = [...openText(text, { catalogue, newId }).root.nodes.values()];
-    expect(nodes.find((node) => node.type === "KSampler")?.values.seed).toBe(TOP);
-  });
-
   it("does not confuse digits in texts and fractions with seeds", () => {
     const text = '{"a":"12345678901234567890","b":0.12345678901234567,"c":1e30,"d":[12345678901234567890,-0.5]}';
     expect(readJson(text)).toEqual({
