@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,6 +63,32 @@ def test_one_prompt_with_a_mask_says_nothing_outside_it() -> None:
 
     torch.testing.assert_close(x0[..., :8], exact(0.7)[..., :8])
     assert not x0[..., 8:].any()
+
+
+def anywhere(chance: random.Random) -> Cond:
+    """A piece with a mask or not, an area or not, of any sizes that a workflow can name."""
+    generator = torch.Generator().manual_seed(chance.randrange(1000))
+    sizes = (chance.choice([1, 2, 3]), chance.choice([1, 8, HEIGHT, 64]), chance.choice([1, WIDTH, 50]))
+    place_of = [chance.choice([0, 0.5, 1, 3, 100]) for _ in range(4)]
+    facts: dict[str, Any] = {
+        "mask": torch.rand(sizes, generator=generator).round() if chance.random() < 0.5 else None,
+        "mask_strength": chance.choice([0.0, 0.5, 1.0]),
+        "area": Area(*place_of, relative=chance.random() < 0.5) if chance.random() < 0.4 else None,
+        "set_area_to_bounds": chance.random() < 0.3,
+        "strength": chance.choice([0.0, 1.0, 2.0]),
+        "start_percent": chance.choice([0.0, 0.0, 0.5]),
+    }
+    return piece(chance.random(), length=chance.choice([3, 77, 154]), **facts)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_pieces_anywhere_give_a_picture(seed: int) -> None:
+    chance = random.Random(seed)
+    positive, negative = (Conditioning(tuple(anywhere(chance) for _ in range(chance.randrange(4)))) for _ in range(2))
+
+    found = answers(positive, negative, x=noisy(chance.choice([1, 2])))
+
+    assert all(x0.shape[1:] == (4, HEIGHT, WIDTH) and x0.isfinite().all() for x0 in found)
 
 
 def test_both_sides_share_a_call() -> None:
