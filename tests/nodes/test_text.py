@@ -91,7 +91,7 @@ def test_a_switch_gives_one_value_and_asks_for_it_alone() -> None:
     ],
 )
 def test_any_value_is_shown_as_text(value: Any, expected: str) -> None:
-    assert list(primitives.preview_any(source=value).data["text"]) == [expected]
+    assert list(primitives.preview_any(source=value).ui.data["text"]) == [expected]
 
 
 def test_plain_values_come_through() -> None:
