@@ -17,6 +17,7 @@ import { TopBar } from "./panels/TopBar";
 import { ZoomBar } from "./panels/ZoomBar";
 import { activeTab, closeTab, docOf, useDocs } from "./store/docs";
 import { hasUnsaved } from "./store/files";
+import { followCatalogue } from "./store/followCatalogue";
 import { loadCatalogue, useLibrary } from "./store/library";
 import { restore, startKeeping } from "./store/persist";
 import { adopt, startEvents } from "./store/run";
@@ -91,8 +92,13 @@ function useStart(): boolean {
   const ready = useLibrary((state) => state.ready);
   const [restored, setRestored] = useState(false);
   useEffect(() => {
+    const unfollow = followCatalogue();
     void loadCatalogue();
-    return startEvents();
+    const stop = startEvents();
+    return () => {
+      unfollow();
+      stop();
+    };
   }, []);
   useEffect(() => {
     if (!ready) return;

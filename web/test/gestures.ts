@@ -7,6 +7,7 @@ import * as exposed from "../src/model/exposed";
 import * as frames from "../src/model/frames";
 import * as pins from "../src/model/pins";
 import * as ports from "../src/model/ports";
+import * as rereading from "../src/model/reread";
 import * as reroutes from "../src/model/reroutes";
 import { shapeOf } from "../src/model/shape";
 import * as subgraphs from "../src/model/subgraphs";
@@ -33,6 +34,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   frames,
   pins,
   ports,
+  reread: rereading,
   reroutes,
   subgraphs,
   substitute: substitution,
@@ -190,6 +192,12 @@ export const GESTURES: Readonly<Record<string, (chance: Chance) => Doc>> = {
     const widget = node && one(shapeOf(node, { catalogue, doc: now.doc, graph: inside.graph }).widgets, now.c);
     if (!instance || !node || !widget) return now.doc;
     return ports.toggleExposed(now.doc, now.at, instance, { node: node.id, widget: widget.name }, catalogue);
+  },
+  reread: (now) => {
+    // A class goes from the server, and comes back.
+    const gone = one([...catalogue.keys()], now.a);
+    const fewer = new Map([...catalogue].filter(([type]) => type !== gone));
+    return rereading.reread(rereading.reread(now.doc, catalogue, fewer), fewer, catalogue);
   },
   settleExposed: (now) => exposed.settleExposed(now.doc, catalogue),
   yieldExposed: (now) => exposed.yieldExposed(now.doc, definition(now)?.id ?? "", String(now.b % 9), "text"),

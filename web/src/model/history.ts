@@ -88,3 +88,16 @@ function pushed<T>({ past, weigh }: History<T>, step: Step<T>, next: T): readonl
   while (bytes > MOST_BYTES && from < steps.length - 1) bytes -= steps[from++]?.bytes ?? 0;
   return from ? steps.slice(from) : steps;
 }
+
+/** The history with every document in it changed. */
+export function mapHistory<T>(history: History<T>, change: (doc: T) => T): History<T> {
+  const step = (one: Step<T>): Step<T> => ({ ...one, doc: change(one.doc) });
+  const { gesture: open } = history;
+  return {
+    ...history,
+    past: history.past.map(step),
+    present: change(history.present),
+    future: history.future.map(step),
+    ...(open ? { gesture: { ...open, from: change(open.from) } } : {}),
+  };
+}

@@ -6,6 +6,7 @@ import { addNode, connect } from "../../src/model/edits";
 import type { JsonObject } from "../../src/model/json";
 import { openText } from "../../src/model/open";
 import { togglePin } from "../../src/model/pins";
+import { reread } from "../../src/model/reread";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { catalogue, newId, textToImage } from "../support";
 
@@ -303,5 +304,30 @@ describe("subgraphs in files", () => {
     const linked = connect(added, "root", { from: id, slot: 1, to: "5", input: "clip", type: "CLIP" });
     const saved = JSON.parse(JSON.stringify(saveEditorFile(linked, catalogue)));
     expect(linkInto(open(saved).root, "5", "clip")).toMatchObject({ from: id });
+  });
+});
+
+describe("a document whose server gets other nodes", () => {
+  const bare = new Map([...catalogue].filter(([type]) => type !== "KSampler"));
+  const file = sampler([42, "randomize", 20, 8, "euler", "normal", 0.5]) as unknown as JsonObject;
+
+  it("has the values of a class that came, by their names", () => {
+    const unknown = openEditorFile(file, bare, newId);
+    expect([...missingTypes(unknown, bare)]).toEqual([["KSampler", 1]]);
+    const known = reread(unknown, bare, catalogue);
+    expect(known.root.nodes.get("3")?.values).toMatchObject({ seed: 42, "seed:control": "randomize", denoise: 0.5 });
+  });
+
+  it("keeps the values of a class that went", () => {
+    const gone = reread(openEditorFile(file, catalogue, newId), catalogue, bare);
+    const saved = saveEditorFile(gone, bare);
+    expect(nodesOf(saved)[0]?.widgets_values).toEqual([42, "randomize", 20, 8, "euler", "normal", 0.5]);
+    const back = reread(gone, bare, catalogue);
+    expect(back.root.nodes.get("3")?.values).toMatchObject({ seed: 42, steps: 20 });
+  });
+
+  it("is the same where none of its classes came or went", () => {
+    const { doc } = textToImage();
+    expect(reread(doc, catalogue, new Map([...catalogue, ["Other", [...catalogue.values()][0] as never]]))).toBe(doc);
   });
 });
