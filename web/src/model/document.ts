@@ -224,3 +224,16 @@ export function runOrder(graph: Graph): readonly NodeId[] {
     }
   }
 }
+
+/** How many nodes there are with every subgraph unfolded, however deep; none may contain itself. */
+export function unfoldedCount({ root, subgraphs }: Pick<Doc, "root" | "subgraphs">): number {
+  const known = new Map<GraphId, number>();
+  const count = (graph: Graph): number => [...graph.nodes.values()].reduce((sum, { type }) => sum + size(type), 0);
+  const size = (type: GraphId): number => {
+    const definition = subgraphs.get(type);
+    const found = known.get(type) ?? (definition ? count(definition.graph) : 1);
+    known.set(type, found);
+    return found;
+  };
+  return count(root);
+}

@@ -13,6 +13,7 @@ import {
   type Port,
   type Slot,
   type Subgraph,
+  unfoldedCount,
 } from "./document";
 import { settleExposed } from "./exposed";
 import { withoutGroupNodes } from "./groupNodes";
@@ -30,6 +31,9 @@ import { nameValues } from "./widgetList";
  */
 
 export class BadFile extends Error {}
+
+/** A file that unfolds to more is refused, as the server does: nested subgraphs can multiply without end. */
+const MOST_NODES = 200_000;
 
 const NODE_KEYS = [
   "id",
@@ -85,6 +89,8 @@ export function openEditorFile(given: JsonObject, catalogue: Catalogue, newId: (
     [...one.graph.nodes.values()].some((node) => uses(doc, node.type, one.id)),
   );
   if (endless) throw new BadFile(`The subgraph "${endless.name}" contains itself. Take it out of itself.`);
+  if (unfoldedCount(doc) > MOST_NODES)
+    throw new BadFile(`The workflow's subgraphs unfold to more than ${MOST_NODES} nodes.`);
   const whole = { ...doc, rest: { revision: file.revision ?? 0, config: file.config ?? {}, ...doc.rest } };
   return settleExposed(nameAll(whole, catalogue), catalogue);
 }

@@ -170,10 +170,7 @@ function isPair(value: Json): value is readonly Json[] {
 }
 
 function promoted(node: GraphNode, definition: Subgraph, inside: Surroundings): readonly WidgetShape[] {
-  const backed = definition.inputs.flatMap((port, slot) => {
-    const widget = behind(slot, inside);
-    return widget ? [{ ...widget, name: port.name, label: port.label ?? port.name, inner: undefined }] : [];
-  });
+  const backed = backedBy(definition, inside);
   const entries = proxyEntries(node);
   if (!entries) return backed;
   const listed = entries.flatMap(([id, name]): WidgetShape[] => {
@@ -184,6 +181,25 @@ function promoted(node: GraphNode, definition: Subgraph, inside: Surroundings): 
   });
   const missing = backed.filter((one) => !listed.some((two) => two.name === one.name));
   return [...listed, ...missing];
+}
+
+const backing = new WeakMap<Doc["subgraphs"], WeakMap<Catalogue, Map<GraphId, readonly WidgetShape[]>>>();
+
+/** The widgets that a definition's inputs feed: the same for all of its nodes, and asked for by each at every level. */
+function backedBy(definition: Subgraph, inside: Surroundings): readonly WidgetShape[] {
+  const { doc, catalogue } = inside;
+  const byCatalogue = backing.get(doc.subgraphs) ?? new WeakMap<Catalogue, Map<GraphId, readonly WidgetShape[]>>();
+  backing.set(doc.subgraphs, byCatalogue);
+  const known = byCatalogue.get(catalogue) ?? new Map<GraphId, readonly WidgetShape[]>();
+  byCatalogue.set(catalogue, known);
+  const found = known.get(definition.id);
+  if (found) return found;
+  const made = definition.inputs.flatMap((port, slot) => {
+    const widget = behind(slot, inside);
+    return widget ? [{ ...widget, name: port.name, label: port.label ?? port.name, inner: undefined }] : [];
+  });
+  known.set(definition.id, made);
+  return made;
 }
 
 /** The widget that a definition's input feeds, with the value it has inside as its default. */

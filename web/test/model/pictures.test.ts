@@ -205,6 +205,7 @@ describe("what is dropped", () => {
     ["words", bytes("hello"), /not JSON/],
     ["a model", new Uint8Array([8, 0, 0, 0, 0, 0, 0, 0, 123]), /neither a workflow nor a picture/],
     ["a subgraph that contains itself", bytes(JSON.stringify(endless)), /contains itself/],
+    ["subgraphs that multiply", bytes(JSON.stringify(multiplying)), /more than 200000 nodes/],
     ["a giant", new Uint8Array(129 * 2 ** 20).fill(32), /129 MB/],
   ])("%s is refused in a sentence", async (_, given, reason) => {
     await expect(openBytes(given, using)).rejects.toThrow(reason);
@@ -215,6 +216,15 @@ describe("what is dropped", () => {
     expect(openText(JSON.stringify(words), using).root.nodes.get("1")?.values.text).toBe("[NaN, NaN]");
   });
 });
+
+const ten = (type: string) => Array.from({ length: 10 }, (_, id) => ({ id, type }));
+const multiplying = {
+  nodes: ten("s0"),
+  links: [],
+  definitions: {
+    subgraphs: Array.from({ length: 12 }, (_, i) => ({ id: `s${i}`, name: "S", nodes: ten(`s${i + 1}`), links: [] })),
+  },
+};
 
 const endless = {
   nodes: [{ id: 1, type: "self" }],
