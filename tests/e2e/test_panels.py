@@ -288,3 +288,14 @@ def test_a_job_of_another_program_has_a_name_a_progress_and_an_end(editor: Page,
     running.get_by_role("button", name=f"Cancel {words}").click()
     ended = editor.get_by_role("article", name=f"{words}, cancelled")
     expect(ended.first.get_by_role("button", name=f"Retry: {words}")).to_be_visible(timeout=RUN_MS)
+
+
+def test_what_was_deleted_comes_back_from_its_message(editor: Page) -> None:
+    open_workflow(editor, BLANK, LINKS)
+    node(editor, "EmptyImage").locator(".card-head").click()
+    editor.keyboard.press("Delete")
+    expect(node(editor, "EmptyImage")).to_have_count(0)
+    said = editor.get_by_role("status").filter(has_text="Deleted a node.")
+    said.get_by_role("button", name="Undo").click()
+    expect(node(editor, "EmptyImage")).to_be_visible()
+    expect(editor.get_by_role("status").filter(has_text="Undid: delete nodes")).to_be_visible()

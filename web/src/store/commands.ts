@@ -59,6 +59,19 @@ function removeChosen(): void {
     return next;
   });
   select([]);
+  if (ids.length) offerUndo(ids.length === 1 ? "Deleted a node." : `Deleted ${ids.length} nodes.`);
+}
+
+/** Says what was done, with a way back as long as nothing else was done since. */
+function offerUndo(what: string): void {
+  const done = docOf(activeTab());
+  toast(what, "info", {
+    label: "Undo",
+    run: () => {
+      if (docOf(activeTab()) === done) told("Undid", undoStep());
+      else toast("There are later steps: undo those first.");
+    },
+  });
 }
 
 /** Takes away what a cut has copied: of frames, what lies in them too. */
