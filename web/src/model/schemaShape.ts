@@ -106,6 +106,8 @@ function withFileInputs(shape: NodeShape, node: GraphNode, schema: NodeSchema): 
     shape.inputs.find((one) => one.widget === widget.name) ?? { ...widgetInput(widget), optional: true };
   return {
     ...shape,
+    // A file that lists another version's fields has a place for the button only where it lists that too.
+    ...(fields.length ? { uploadAfter: -1 } : {}),
     widgets: ordered,
     inputs: [...sockets.filter((one) => !names.has(one.name)), ...ordered.map(input)],
   };
