@@ -99,4 +99,4 @@ def test_plain_values_come_through() -> None:
     assert primitives.primitive_float(value=0.1) == 0.1
     assert primitives.primitive_boolean(value=True) is True
     assert primitives.primitive_string(value="x") == primitives.primitive_string_multiline(value="x") == "x"
-    assert primitives.custom_combo(choice="b") == "b"
+    assert primitives.custom_combo(choice="b").string == "b"
