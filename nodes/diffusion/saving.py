@@ -201,7 +201,8 @@ def _facts(model: Model) -> tuple[dict[str, Stored], dict[str, Any]]:
         values = {name: torch.tensor(end) for name, end in zip(checkpoint.EDM_V, ends, strict=True)}
     elif predicts.kind in ("eps", "v") and predicts.levels is None:
         found |= {"kind": predicts.kind, "zero_snr": predicts.zero_snr}
-        marks = {"v_pred": predicts.kind == "v", "ztsnr": predicts.zero_snr}
+        usual = families.family_named(model.source.family).parametrization.kind
+        marks = {"v_pred": predicts.kind == "v" != usual, "ztsnr": predicts.zero_snr}
         values = {name: torch.zeros(0) for name, is_so in marks.items() if is_so}
     return {n: Stored("F32", tuple(t.shape), lambda t=t: t) for n, t in values.items()}, found
 

@@ -26,8 +26,9 @@ from tests.nodes.conftest import Running
 WEIGHTS = Weights("cpu", "fp32")
 NOTHING = torch.zeros(0)
 V, V_ZERO = Parametrization("v"), Parametrization("v", zero_snr=True)
+OWN = {"sd_x4": Parametrization("v", beta_start=0.0001, beta_end=0.02)}
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Tensor], Mapping[str, str], Mapping[str, Any], Parametrization]] = {
-    **{family: (family, {}, {}, {}, Parametrization()) for family in tiny.FAMILIES},
+    **{family: (family, {}, {}, {}, OWN.get(family, Parametrization())) for family in tiny.FAMILIES},
     # How single files say it, and how folders do.
     "sd2 v": ("sd2", {}, {"modelspec.prediction_type": "v"}, {"prediction_type": "v_prediction"}, V),
     "sdxl v": ("sdxl", {"v_pred": NOTHING}, {}, {"prediction_type": "v_prediction"}, V),
