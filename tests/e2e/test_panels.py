@@ -39,7 +39,7 @@ def press(editor: Page, name: str) -> None:
 
 def ask(url: str, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(url + path, data, {"Content-Type": "application/json"})) as reply:
+    with urlopen(Request(url + path, data, {"Content-Type": "application/json"}), timeout=60) as reply:
         text = reply.read()
     return json.loads(text) if text else None
 
