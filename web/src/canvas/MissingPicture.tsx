@@ -1,6 +1,6 @@
 import { ImageOff, Upload } from "lucide-react";
 import { setValue } from "../model/edits";
-import { nearest } from "../model/search";
+import { nearest } from "../model/nearest";
 import { activeTab, docOf, edit, locate } from "../store/docs";
 import { usePictureNames } from "../store/pictures";
 import { choosePicture } from "../widgets/ChoiceField";

@@ -7,7 +7,10 @@ import { Search } from "./Search";
 
 /** What opens at a key and is typed into at once: loaded when the page stands, before anybody can want it. */
 export default function Soon() {
-  useEffect(() => void import("./Palette"), []);
+  useEffect(() => {
+    void import("./Palette");
+    void import("../widgets/Options");
+  }, []);
   return (
     <>
       <Search />

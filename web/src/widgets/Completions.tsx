@@ -2,7 +2,6 @@ import { type RefObject, useEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { listEmbeddings } from "../api/rest";
 import type { Completing } from "../model/completion";
-import { filterTexts } from "../model/search";
 import { useLibrary } from "../store/library";
 
 const SHOWN = 8;
@@ -18,9 +17,21 @@ export function useCompletions(completing: Completing | undefined): readonly str
     // Without the list one types the name oneself.
     if (kind === "embedding") listEmbeddings().then(setEmbeddings, () => setEmbeddings([]));
   }, [kind]);
-  if (!completing) return [];
-  const names = kind === "lora" ? (loras?.options.map(String) ?? []) : embeddings;
-  return filterTexts(names, completing.typed, (name) => name).slice(0, SHOWN);
+  const [found, setFound] = useState<readonly string[]>([]);
+  useEffect(() => {
+    let wanted = true;
+    const names = kind === "lora" ? (loras?.options.map(String) ?? []) : embeddings;
+    const typed = completing?.typed;
+    if (typed === undefined) setFound([]);
+    else
+      void import("../model/search").then(({ filterTexts }) => {
+        if (wanted) setFound(filterTexts(names, typed, String).slice(0, SHOWN));
+      });
+    return () => {
+      wanted = false;
+    };
+  }, [kind, completing?.typed, loras, embeddings]);
+  return completing ? found : [];
 }
 
 export const COMPLETIONS = "completions";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { nearest } from "../../src/model/nearest";
 import { calculate, weighSelection } from "../../src/model/promptText";
-import { filterTexts, nearest, searchNodes } from "../../src/model/search";
+import { filterTexts, searchNodes } from "../../src/model/search";
 import { catalogue } from "../support";
 
 const types = (text: string, more = {}) => searchNodes(catalogue, { text, recent: [], ...more }).map((one) => one.type);
