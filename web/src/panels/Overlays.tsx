@@ -37,7 +37,6 @@ export function Overlays() {
   return OVERLAYS.map(
     ({ View, close }, i) =>
       open[i] && (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the list is a constant
         <Guard key={i} instead={(error) => <Broken error={error} onClose={() => useUi.setState(close)} />}>
           <Suspense>
             <View />
