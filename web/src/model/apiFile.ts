@@ -1,15 +1,15 @@
 import { arrange, arrangeInput } from "./arrange";
 import { type Doc, emptyDoc, type GraphNode, type Link, type Slot } from "./document";
+import { BadFile } from "./editorFile";
 import { moveNodes, newNode, surroundings } from "./edits";
 import { asText, isList, isObject, type Json, type JsonObject } from "./json";
 import { currentClass, currentInput } from "./legacy";
 import type { Catalogue, WidgetSchema } from "./schema";
 import { isEditorOnly, schemaShape } from "./schemaShape";
 
+/** Whether there are nodes of the API's format in it, and maybe other things beside them. */
 export function isApiFile(value: unknown): value is JsonObject {
-  if (!isObject(value)) return false;
-  const entries = Object.values(value);
-  return entries.length > 0 && entries.every((one) => isObject(one) && typeof one.class_type === "string");
+  return isObject(value) && Object.values(value).some((one) => isObject(one) && typeof one.class_type === "string");
 }
 
 /** A document made from an API-format graph, its nodes set out in columns since the format has no places. */
@@ -56,7 +56,9 @@ function renumber(ids: readonly string[]): ReadonlyMap<string, string> {
 }
 
 function readNode(id: string, raw: JsonObject, catalogue: Catalogue, outputs: number): GraphNode {
-  const type = currentClass(asText(raw.class_type));
+  if (typeof raw.class_type !== "string")
+    throw new BadFile(`Node ${id} does not say what it is: it has no class_type.`);
+  const type = currentClass(raw.class_type);
   const inputs = isObject(raw.inputs) ? raw.inputs : {};
   const meta = isObject(raw._meta) ? raw._meta : {};
   const schema = catalogue.get(type);

@@ -1,8 +1,9 @@
-import { isApiFile, openApiFile } from "./apiFile";
+import { openApiFile } from "./apiFile";
 import type { Doc } from "./document";
-import { BadFile, isEditorFile, openEditorFile } from "./editorFile";
+import { BadFile, openEditorFile } from "./editorFile";
+import { opened } from "./envelope";
 import { isInfotext } from "./infotext";
-import { isObject, type JsonObject, readJson } from "./json";
+import { type JsonObject, readJson } from "./json";
 import { isPicture, readMetadata } from "./picture";
 import type { Catalogue } from "./schema";
 
@@ -15,10 +16,9 @@ export interface OpenWith {
 
 /** The document that a text holds: the editor's format, or the API's. Raises BadFile for anything else. */
 export function openText(text: string, { catalogue, newId }: Omit<OpenWith, "convert">): Doc {
-  const value = parse(text);
-  if (isEditorFile(value)) return openEditorFile(value, catalogue, newId);
-  const prompt = isObject(value) && isApiFile(value.prompt) ? value.prompt : value;
-  if (isApiFile(prompt)) return openApiFile(prompt, catalogue, newId);
+  const { document, prompt } = opened(parse(text));
+  if (document) return openEditorFile(document, catalogue, newId);
+  if (prompt) return openApiFile(prompt, catalogue, newId);
   throw new BadFile("This JSON is no workflow: it has neither a list of nodes nor nodes with a class_type.");
 }
 
