@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.framed import BLANK, LINKS, SOURCES
 from tests.e2e.hands import (
     RUN_MS,
     drag,
@@ -21,14 +22,6 @@ from tests.e2e.hands import (
     saved,
     settled,
 )
-
-Json = dict[str, Any]
-BLANK: list[Json] = [
-    {"id": 1, "type": "EmptyImage", "pos": [0, 100], "size": [256, 140], "widgets_values": [64, 64, 1, 16711680]},
-    {"id": 2, "type": "SaveImage", "pos": [480, 100], "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]},
-]
-LINKS = [[1, 1, 0, 2, 0, "IMAGE"]]
-SOURCES: Json = {"id": 4, "title": "Sources", "bounding": [-40, 0, 340, 320], "color": "#3f789e", "flags": {}}
 
 
 def open_blank(editor: Page, **more: Any) -> None:

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e import axe
 from tests.e2e.complaints import Complaints
 from tests.e2e.hands import Json, drag, expect_picture, middle, node
 from tests.e2e.test_panels import ask, press, square
-from tests.e2e.test_screens import AXE, serious
 
 SIZES = (48, 64)
 COLOURS = (255, 65280)
@@ -195,21 +195,19 @@ def test_on_a_phone_every_action_of_a_picture_is_within_reach(editor: Page, gall
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_serious_in_what_shows_results(editor: Page, gallery: Locator, theme: str) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not here; run `npm ci` in web/")
-    editor.evaluate(AXE.read_text())
+    axe.begin(editor)
     editor.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
     gallery.first.click(button="right")
     expect(editor.get_by_role("menu")).to_be_visible()
-    assert serious(editor) == [], "menu"
+    assert axe.serious(editor) == [], "menu"
     editor.keyboard.press("Escape")
     for tile in gallery.all()[:2]:
         tile.click(modifiers=["Control"])
-    assert serious(editor) == [], "chosen"
+    assert axe.serious(editor) == [], "chosen"
     press(editor, "Contact sheet")
     expect(editor.locator(".sheet img")).to_have_count(2)
-    assert serious(editor) == [], "contact sheet"
+    assert axe.serious(editor) == [], "contact sheet"
     editor.keyboard.press("Escape")
     press(editor, "Compare")
     expect(editor.get_by_alt_text("B", exact=True)).not_to_have_js_property("naturalWidth", 0)
-    assert serious(editor) == [], "comparison"
+    assert axe.serious(editor) == [], "comparison"

@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.e2e import axe
 from tests.e2e.crowds import crowd
 from tests.e2e.hands import drag, expect_picture, middle, node, open_text, open_workflow, run, saved
-
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 BLANK = [
     {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 16711680]},
@@ -245,14 +243,12 @@ def zoom_out(editor: Page, notches: int) -> None:
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_serious(editor: Page, theme: str, base_folder: Path) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not here; run `npm ci` in web/")
     (base_folder / "input").mkdir(exist_ok=True)
     (base_folder / "input" / "teal.png").write_bytes(picture())
     loaded = {"id": 3, "type": "LoadImage", "pos": [0, 320], "widgets_values": ["teal.png", "image"]}
-    editor.evaluate(AXE.read_text())
+    axe.begin(editor)
     editor.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-    assert serious(editor) == [], "empty"
+    assert axe.serious(editor) == [], "empty"
     open_workflow(editor, [*BLANK, loaded], LINKS, **PINNED)
     run(editor)
     expect_picture(editor, "SaveImage")
@@ -262,23 +258,7 @@ def test_axe_finds_nothing_serious(editor: Page, theme: str, base_folder: Path) 
         if name in OVER:
             expect(editor.get_by_role("dialog")).to_be_visible()
         editor.wait_for_timeout(150)
-        assert serious(editor) == [], name
+        assert axe.serious(editor) == [], name
         if name in OVER:
             editor.keyboard.press("Escape")
             expect(editor.get_by_role("dialog")).to_have_count(0)
-
-
-# An evaluation has no limit of its own: without this one a run that never ends would hold up all tests.
-RUN_AXE = """() => Promise.race([
-    axe.run().then((found) => found.violations),
-    new Promise((_, late) => setTimeout(() => late(new Error("axe took more than a minute")), 60_000)),
-])"""
-
-
-def serious(editor: Page) -> list[tuple[str, list[Any]]]:
-    """What axe finds that is serious or worse, and where."""
-    return [
-        (one["id"], [at["target"] for at in one["nodes"]][:4])
-        for one in editor.evaluate(RUN_AXE)
-        if one["impact"] in {"serious", "critical"}
-    ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.complaints import Complaints
+from tests.e2e.framed import BLANK, LINKS, SOURCES
 from tests.e2e.hands import (
     drag,
     expect_picture,
@@ -22,14 +22,6 @@ from tests.e2e.hands import (
     settled,
     socket,
 )
-
-Json = dict[str, Any]
-BLANK: list[Json] = [
-    {"id": 1, "type": "EmptyImage", "pos": [0, 100], "size": [256, 140], "widgets_values": [64, 64, 1, 16711680]},
-    {"id": 2, "type": "SaveImage", "pos": [480, 100], "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]},
-]
-LINKS = [[1, 1, 0, 2, 0, "IMAGE"]]
-SOURCES: Json = {"id": 4, "title": "Sources", "bounding": [-40, 0, 340, 320], "color": "#3f789e", "flags": {}}
 
 
 def test_a_frame_folds_to_its_title_and_keeps_its_links(editor: Page) -> None:
