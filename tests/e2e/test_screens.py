@@ -257,7 +257,7 @@ def test_axe_finds_nothing_serious(editor: Page, theme: str, base_folder: Path) 
         show(editor)
         if name in OVER:
             expect(editor.get_by_role("dialog")).to_be_visible()
-        editor.wait_for_timeout(150)
+        expect(editor.locator(".panel-body > .hint", has_text="…")).to_have_count(0)  # it is loaded
         assert axe.serious(editor) == [], name
         if name in OVER:
             editor.keyboard.press("Escape")
