@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.e2e.complaints import Complaints
 from tests.e2e.serving import FLAGS, Served, chromium
@@ -23,6 +24,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure comes what the screen said: where nobody can look at it, that is all there is."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        page, served = item.funcargs.get("page"), item.funcargs.get("served")
+        if isinstance(page, Page) and "Aria snapshot" not in report.longreprtext:
+            with contextlib.suppress(Error):
+                report.sections.append(("the page", page.locator("body").aria_snapshot(timeout=5_000)))
+        if isinstance(served, Served):
+            report.sections.append(("the end of the server's log", served.log.read_text()[-4_000:]))
+    return report
 
 
 @pytest.fixture(scope="session")

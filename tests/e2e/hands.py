@@ -9,7 +9,8 @@ from typing import Any
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
-RUN_MS = 300_000
+RUN_MS = 120_000
+"""How long a run may take. Less than a test may: who waits in vain shall be able to say for what."""
 
 Json = dict[str, Any]
 
@@ -110,7 +111,11 @@ def open_workflow(editor: Page, nodes: Sequence[Json], links: Sequence[Sequence[
         "links": [list(link) for link in links],
         **more,
     }
+    tabs = editor.get_by_role("navigation", name="Open workflows").locator(".tab-name", has_text="made")
+    before = tabs.count()
     open_text(editor, "made.json", json.dumps(file))
+    # What reads files is loaded with the first one: until it is open, the canvas is still the old one.
+    expect(tabs).to_have_count(before + 1)
 
 
 def saved(editor: Page) -> Json:

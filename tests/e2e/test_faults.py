@@ -7,12 +7,13 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.complaints import Complaints
-from tests.e2e.hands import RUN_MS, expect_picture, node, open_template, run, set_number
+from tests.e2e.hands import RUN_MS, becomes, expect_picture, node, open_template, open_workflow, run, set_number
 from tests.e2e.serving import Served
 
 LONG = 40
@@ -71,6 +72,61 @@ def test_a_server_that_comes_back_brings_the_run_to_its_end(page: Page, restarte
         expect(page.locator(".card.error")).to_have_count(0)
         expect(node(page, "SaveImage")).to_be_visible()
         assert [one for one in complaints if not LOST.search(one)] == []
+
+
+LATE_SOCKET = """() => {
+    const Socket = window.WebSocket;
+    window.WebSocket = function (address) {
+        const stand = { send: text => stand.real?.send(text), close: () => stand.real?.close() };
+        window.connect = () => {
+            stand.real = new Socket(address);
+            stand.real.binaryType = "arraybuffer";
+            for (const name of ["onopen", "onmessage", "onclose"]) stand.real[name] = event => stand[name]?.(event);
+        };
+        return stand;
+    };
+}"""
+"""Connects only when the test says so."""
+
+HAS_ENDED = """async workflow => Object.values(await (await fetch("/history")).json())
+    .some(job => job.prompt[3].extra_pnginfo?.workflow?.id === workflow)"""
+
+
+@pytest.fixture
+def unheard(page: Page, web_url: str) -> Iterator[Page]:
+    """The editor, which hears of its jobs only when a test says so."""
+    complaints = Complaints(page, web_url)
+    page.add_init_script(f"({LATE_SOCKET})()")
+    page.goto(web_url)
+    expect(page.get_by_role("application")).to_be_visible(timeout=RUN_MS)
+    yield page
+    assert complaints == []
+
+
+def test_a_picture_made_before_the_page_hears_of_it_is_shown(unheard: Page) -> None:
+    blank = {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 0]}
+    keep = {"id": 2, "type": "SaveImage", "pos": [400, 0], "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]}
+    open_workflow(unheard, [blank, keep], [[1, 1, 0, 2, 0, "IMAGE"]], id="not heard of")
+    run(unheard)
+    becomes(unheard, HAS_ENDED, "not heard of")
+    expect(node(unheard, "SaveImage").locator(".media img")).to_have_count(0)
+    unheard.evaluate("connect()")
+    expect_picture(unheard, "SaveImage")
+    expect(unheard.get_by_role("button", name="Cancel the run")).to_be_hidden()
+
+
+def test_a_failure_before_the_page_hears_of_it_is_told_in_its_node(unheard: Page) -> None:
+    solid = {"id": 1, "type": "SolidMask", "pos": [0, 0], "widgets_values": [1, 64, 64]}
+    crop = {"id": 2, "type": "CropMask", "pos": [300, 0], "widgets_values": [5000, 0, 8, 8]}
+    crop["inputs"] = [{"name": "mask", "type": "MASK", "link": 1}]
+    show = {"id": 3, "type": "MaskPreview", "pos": [600, 0], "inputs": [{"name": "mask", "type": "MASK", "link": 2}]}
+    links = [[1, 1, 0, 2, 0, "MASK"], [2, 2, 0, 3, 0, "MASK"]]
+    open_workflow(unheard, [solid, crop, show], links, id="failed unheard")
+    run(unheard)
+    becomes(unheard, HAS_ENDED, "failed unheard")
+    unheard.evaluate("connect()")
+    expect(node(unheard, "CropMask").locator(".card.error")).to_contain_text("outside of the mask (64 x 64)")
+    expect(unheard.get_by_role("button", name="Cancel the run")).to_be_hidden()
 
 
 def test_a_screen_that_cannot_be_loaded_leaves_the_rest(editor: Page, complaints: Complaints) -> None:

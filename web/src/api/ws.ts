@@ -4,7 +4,7 @@ export interface SocketEvents {
   readonly onEvent: (type: string, data: JsonObject) => void;
   /** A picture of what is being sampled; the node is unknown where the server does not say. */
   readonly onPreview: (image: Blob, about: { readonly node?: string; readonly prompt?: string }) => void;
-  readonly onOpen: (again: boolean) => void;
+  readonly onOpen: () => void;
   readonly onClose: (retryInMs: number) => void;
 }
 
@@ -21,7 +21,6 @@ export function connectEvents(clientId: string, events: SocketEvents): () => voi
   let socket: WebSocket | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let wait = FIRST_WAIT;
-  let opened = false;
   let stopped = false;
   let last = 0;
   const open = () => {
@@ -34,8 +33,7 @@ export function connectEvents(clientId: string, events: SocketEvents): () => voi
     socket.onopen = () => {
       socket?.send(JSON.stringify({ type: "feature_flags", data: { supports_preview_metadata: true } }));
       wait = FIRST_WAIT;
-      events.onOpen(opened);
-      opened = true;
+      events.onOpen();
     };
     socket.onmessage = ({ data }) => {
       if (typeof data === "string") last = Math.max(last, readText(data, events));

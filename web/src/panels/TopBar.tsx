@@ -139,7 +139,7 @@ function RunCluster() {
   const batch = useUi((state) => state.batch);
   const remaining = useExec((state) => state.remaining);
   const current = useExec((state) => state.current);
-  const online = useExec((state) => state.online || !state.everOnline);
+  const online = useExec((state) => state.online || !state.connections);
   return (
     <div className="run-cluster">
       {!online && <Reconnecting />}

@@ -50,7 +50,8 @@ export interface Job {
 
 interface Exec {
   readonly online: boolean;
-  readonly everOnline: boolean;
+  /** How often the server began to tell us of events. */
+  readonly connections: number;
   readonly retryAt?: number;
   readonly remaining: number;
   readonly jobs: Readonly<Record<string, Job>>;
@@ -68,7 +69,7 @@ export const emptyRun: TabRun = { nodes: {}, images: {}, makers: {}, aspects: {}
 
 export const useExec = create<Exec>(() => ({
   online: false,
-  everOnline: false,
+  connections: 0,
   remaining: 0,
   jobs: {},
   pending: [],
