@@ -1,5 +1,6 @@
 import { Trash2 } from "lucide-react";
-import { useCallback, useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
+import { newest } from "../model/order";
 import { DRAFTS_CHANGED, type Draft, discardDraft, listDrafts } from "../store/drafts";
 import { openDraft } from "../store/persist";
 import { report } from "../store/ui";
@@ -10,7 +11,7 @@ const REREAD_MS = 2000;
 /** What was closed, or left by a window that is gone, before it was saved: kept in this browser until discarded. */
 export function Drafts() {
   const [drafts, setDrafts] = useState<readonly Draft[]>([]);
-  const read = useCallback(() => listDrafts().then(setDrafts, report), []);
+  const read = useMemo(() => newest(listDrafts, setDrafts, report), []);
   useEffect(() => {
     void read();
     document.addEventListener(DRAFTS_CHANGED, read);

@@ -208,8 +208,12 @@ export default function Lightbox() {
 function useEntry(job: string | undefined): HistoryEntry | undefined {
   const [entry, setEntry] = useState<HistoryEntry>();
   useEffect(() => {
+    let late = false;
     setEntry(undefined);
-    if (job) void getHistoryEntry(job).then(setEntry, report);
+    if (job) getHistoryEntry(job).then((found) => late || setEntry(found), report);
+    return () => {
+      late = true;
+    };
   }, [job]);
   return entry;
 }

@@ -1,7 +1,8 @@
 import { Pause, Play } from "lucide-react";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { getHistory, getQueue, type HistoryEntry, type Queue as QueueState } from "../api/rest";
 import { duration } from "../model/duration";
+import { newest } from "../model/order";
 import { endingOf, usualMs } from "../model/queue";
 import { useExec } from "../store/exec";
 import { moveInQueue, removeFromQueue, setPaused } from "../store/queue";
@@ -17,9 +18,10 @@ export default function Queue() {
   const current = useExec((state) => state.current);
   const [queue, setQueue] = useState<QueueState>({ running: [], pending: [], paused: "" });
   const [done, setDone] = useState<readonly HistoryEntry[]>([]);
-  const read = useCallback(() => getQueue().then(setQueue, report), []);
+  const read = useMemo(() => newest(getQueue, setQueue, report), []);
+  const readDone = useMemo(() => newest(() => getHistory(REMEMBERED), setDone, report), []);
   useEffect(() => void read(), [read, news, current]);
-  useEffect(() => void getHistory(REMEMBERED).then(setDone, report), [news]);
+  useEffect(() => void readDone(), [readDone, news]);
   const { running, pending, paused } = queue;
   const ids = useMemo(() => pending.map((item) => item.id), [pending]);
   const sort = useReorder(ids, async (id, _, before) => {

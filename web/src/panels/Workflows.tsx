@@ -1,8 +1,9 @@
 import { Ellipsis, FileJson, FolderOpen } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
-import { type DragEvent, useCallback, useEffect, useMemo, useState } from "react";
+import { type DragEvent, useEffect, useMemo, useState } from "react";
 import { deleteWorkflow, listWorkflows, type SavedFile } from "../api/rest";
 import { TitleField } from "../canvas/TitleField";
+import { newest } from "../model/order";
 import { filterTexts } from "../model/search";
 import { splitPath, treeOf } from "../model/tree";
 import { command } from "../store/commands";
@@ -21,7 +22,7 @@ export default function Workflows() {
   const [text, setText] = useState("");
   const [renaming, setRenaming] = useState<string>();
   const saved = useDocs((state) => activeTab(state).saved);
-  const read = useCallback(() => listWorkflows().then(setFiles, report), []);
+  const read = useMemo(() => newest(listWorkflows, setFiles, report), []);
   useEffect(() => void read(), [read, saved]);
   const tree = useMemo(() => {
     const found = filterTexts(files ?? [], text, (one) => one.path);

@@ -1,6 +1,7 @@
 import { useEffect } from "react";
 import { create } from "zustand";
 import { type ImageRef, imageFromName, listFiles, uploadImage } from "../api/rest";
+import { askedAnew } from "../model/order";
 import { report } from "./ui";
 
 /* Which pictures the server has to load, so that nothing is asked for that is not there. */
@@ -18,19 +19,28 @@ const keyOf = (image: ImageRef) => `${folderOf(image)}/${image.filename}`;
 const folderOf = ({ type, subfolder }: ImageRef) => (subfolder ? `${type}/${subfolder}` : type);
 const has = ({ names }: Pictures, image: ImageRef) => names[folderOf(image)]?.includes(image.filename) ?? false;
 
-const asking = new Map<string, Promise<void>>();
+const readers = new Map<string, () => Promise<void>>();
 
-/** Reads the list of a picture's folder anew; at most one such question is on its way. */
-export function readFolder(image: ImageRef): Promise<void> {
-  const folder = folderOf(image);
-  const known = asking.get(folder);
-  if (known) return known;
-  const answer = listFiles(image.type, image.subfolder)
-    .then((list) => usePictures.setState(({ names }) => ({ names: { ...names, [folder]: list } })))
-    .catch(report)
-    .finally(() => asking.delete(folder));
-  asking.set(folder, answer);
-  return answer;
+/** Reads the list of a picture's folder anew: a list that was asked for before the picture was made may lack it. */
+export function readFolder({ type, subfolder, filename }: ImageRef): Promise<void> {
+  const folder = folderOf({ type, subfolder, filename });
+  const reader =
+    readers.get(folder) ??
+    askedAnew(async () => {
+      try {
+        const before = usePictures.getState().names[folder] ?? [];
+        const list = await listFiles(type, subfolder);
+        usePictures.setState(({ names }) => {
+          // What was uploaded since the question was asked is there, though the answer may not know of it.
+          const since = (names[folder] ?? []).filter((name) => !before.includes(name) && !list.includes(name));
+          return { names: { ...names, [folder]: [...since, ...list] } };
+        });
+      } catch (error) {
+        report(error);
+      }
+    });
+  readers.set(folder, reader);
+  return reader();
 }
 
 /** Sends a picture to a folder of the server. */

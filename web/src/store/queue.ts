@@ -1,4 +1,5 @@
 import * as rest from "../api/rest";
+import { inTurn } from "../model/order";
 import { changeJob, useExec } from "./exec";
 import { ask, report } from "./ui";
 
@@ -13,8 +14,11 @@ async function attempt(task: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
+/** What is asked by two requests at once may be done in either order. */
+const moving = inTurn();
+
 /** Puts a waiting job before another one, or last. */
-export const moveInQueue = (id: string, before: string | null) => attempt(() => rest.moveJob(id, before));
+export const moveInQueue = (id: string, before: string | null) => moving(() => attempt(() => rest.moveJob(id, before)));
 
 /** Stops a job, waiting or running. */
 export const stopJob = (id: string) => attempt(() => rest.cancelJob(id));

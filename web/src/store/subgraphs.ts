@@ -3,6 +3,7 @@ import { listPublished, type Published, publish, readPublished, unpublish } from
 import { ServerError } from "../api/rest";
 import { graphOf, type NodeId } from "../model/document";
 import { writeJson } from "../model/json";
+import { newest } from "../model/order";
 import { saveEditorFile } from "../model/saveFile";
 import { alone, instancesOf, renameSubgraph, separate } from "../model/subgraphs";
 import { pasteDoc } from "./clipboard";
@@ -40,13 +41,7 @@ interface Kept {
 
 export const usePublished = create<Kept>(() => ({ list: [] }));
 
-export async function loadPublished(): Promise<void> {
-  try {
-    usePublished.setState({ list: await listPublished() });
-  } catch (error) {
-    report(error);
-  }
-}
+export const loadPublished = newest(listPublished, (list) => usePublished.setState({ list }), report);
 
 /** Keeps the chosen subgraph for other workflows, under its name. */
 export async function publishChosen(): Promise<void> {
