@@ -100,6 +100,10 @@ export const GESTURES: Readonly<Record<string, (chance: Chance) => Doc>> = {
     const value = widget?.kind === "text" ? `words ${now.c}` : (widget?.default ?? null);
     return node && widget ? edits.setValue(now.doc, now.at, node.id, widget.name, value) : now.doc;
   },
+  writeText: (now) => {
+    const write = { widget: "text", text: "more and more words ".repeat(now.b % 30) };
+    return edits.writeText(now.doc, now.at, pick(now, now.a), write, catalogue);
+  },
   resetValue: (now) => {
     const node = graphOf(now.doc, now.at).nodes.get(pick(now, now.a));
     return edits.resetValue(now.doc, now.at, node?.id ?? "", one(Object.keys(node?.values ?? {}), now.b) ?? "");

@@ -1,13 +1,13 @@
-import { ChevronLeft, ChevronRight, Paintbrush } from "lucide-react";
+import { ChevronLeft, ChevronRight, Image, Paintbrush } from "lucide-react";
 import { memo, useEffect, useRef, useState } from "react";
 import { type ImageRef, imageFromName, imageUrl } from "../api/rest";
 import type { GraphNode } from "../model/document";
+import { uploadName } from "../model/layout";
 import type { NodeShape } from "../model/shape";
 import { activeTab } from "../store/docs";
 import { hasPreview, setAspect, useExec, watchPreview } from "../store/exec";
 import { usePresence } from "../store/pictures";
 import { useUi } from "../store/ui";
-import { uploadName } from "./derive";
 import { MissingPicture } from "./MissingPicture";
 
 /** As sharp as a node can be seen: a hundred pictures of a camera's size would fill the memory. */
@@ -30,6 +30,12 @@ export const Media = memo(function Media({ node, shape, path, style }: Props) {
   const text = useExec((state) => state.runs[tab]?.texts[path]);
   const live = useExec((state) => (state.runs[tab] ? hasPreview(state.runs[tab], path) : false));
   const upload = uploadName(node, shape);
+  if (!images?.length && !live && !text && !upload)
+    return (
+      <div className="row media waiting" style={style}>
+        <Image size={28} strokeWidth={1.25} aria-hidden="true" />
+      </div>
+    );
   return (
     <div className="row media nodrag" style={style}>
       {images?.length ? <Results images={images} tab={tab} path={path} /> : null}

@@ -55,7 +55,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected }: NodeProps
         <span className="reroute-dot grip" style={{ color: socketColour(shape.outputs[0]?.type ?? "*") }} />
       ) : null}
       {shape.kind !== "reroute" && !far && <Head id={id} data={data} run={run} />}
-      {!far && !node.collapsed && <Body data={data} run={run} id={id} />}
+      {!far && !node.collapsed && <Body data={data} run={run} id={id} selected={selected} />}
       {far && shape.kind !== "reroute" && <Far data={data} titled={level === "far"} />}
       {level === "near" && node.mode === BYPASS && shape.kind !== "reroute" && <PassThrough data={data} />}
       {level === "near" && <Sockets data={data} />}
@@ -139,9 +139,9 @@ function Substitute({ id, data }: { id: string; data: CardData }) {
   );
 }
 
-function Body({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) {
+function Body({ id, data, run, selected }: { id: string; data: CardData; run?: NodeRun; selected: boolean }) {
   const { node, shape, layout } = data;
-  if (isNote(node.type)) return <NoteBody id={id} node={node} />;
+  if (isNote(node.type)) return <NoteBody id={id} node={node} selected={selected} />;
   return (
     <div className="card-body">
       {run?.state === "running" && run.max ? (

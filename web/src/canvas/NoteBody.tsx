@@ -4,7 +4,8 @@ import { setValue } from "../model/edits";
 import { editDuring, endGesture } from "../store/docs";
 import { Markdown } from "../widgets/Markdown";
 
-export function NoteBody({ id, node }: { id: string; node: GraphNode }) {
+/** A note that is selected is read with the wheel where it is longer than its node. */
+export function NoteBody({ id, node, selected }: { id: string; node: GraphNode; selected: boolean }) {
   const text = String(node.values.text ?? "");
   const [editing, setEditing] = useState(false);
   if (editing || (!text && node.type === "Note")) {
@@ -31,7 +32,7 @@ export function NoteBody({ id, node }: { id: string; node: GraphNode }) {
     );
   }
   return (
-    <div className="note-view grip" onDoubleClick={() => setEditing(true)}>
+    <div className={selected ? "note-view grip nowheel" : "note-view grip"} onDoubleClick={() => setEditing(true)}>
       {text ? <Markdown text={text} /> : <p className="hint">Double-click to write</p>}
     </div>
   );

@@ -14,7 +14,7 @@ import {
 import type { Point } from "../model/edits";
 import { FOLDED_HEIGHT, frameBox, type Hidden, hiddenIn } from "../model/frames";
 import { writeJson } from "../model/json";
-import { HEADER, layoutNode, type NodeLayout } from "../model/layout";
+import { HEADER, layoutNode, type NodeLayout, uploadName } from "../model/layout";
 import { type Dot, dotsOf, dotsOn } from "../model/reroutes";
 import { type NodeShape, placedNode, type Surroundings, shapeOf } from "../model/shape";
 import { warningsOf } from "../model/warnings";
@@ -298,13 +298,6 @@ function shapeKey(shape: NodeShape): string {
 function aspectOf(run: TabRun, path: string, node: GraphNode, shape: NodeShape): number | undefined {
   const shows = run.images[path]?.length || hasPreview(run, path) || run.texts[path] || uploadName(node, shape);
   return shows ? (run.aspects[path] ?? 1) : undefined;
-}
-
-/** The picture that an upload widget names. */
-export function uploadName(node: GraphNode, shape: NodeShape): string | undefined {
-  const widget = shape.widgets.find((one) => one.upload);
-  const value = widget && (node.values[widget.name] ?? widget.default);
-  return typeof value === "string" && value ? value : undefined;
 }
 
 const Z_SELECTED = 1000;

@@ -18,7 +18,7 @@ import {
 } from "./document";
 import { innerOf, isShared, yieldExposed } from "./exposed";
 import type { Json } from "./json";
-import { DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
+import { cropped, DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
 import type { Catalogue } from "./schema";
 import { type Surroundings, shapeOf } from "./shape";
 import { fits } from "./types";
@@ -107,6 +107,20 @@ export function setValue(doc: Doc, at: GraphId, id: NodeId, widget: string, valu
     one.values[widget] === value ? one : { ...one, values: { ...one.values, [widget]: value } },
   );
   return at === ROOT ? set : yieldExposed(set, at, id, widget);
+}
+
+/** Sets a text; a node that showed all of it goes on showing all of it, one that scrolls goes on scrolling. */
+export function writeText(doc: Doc, at: GraphId, id: NodeId, write: { widget: string; text: string }, all: Catalogue) {
+  const next = setValue(doc, at, id, write.widget, write.text);
+  if (croppedTo(doc, at, id, all) !== undefined) return next;
+  const height = croppedTo(next, at, id, all);
+  return height === undefined ? next : editNode(next, at, id, (node) => ({ ...node, height }));
+}
+
+function croppedTo(doc: Doc, at: GraphId, id: NodeId, catalogue: Catalogue): number | undefined {
+  const around = surroundings(doc, at, catalogue);
+  const node = around.graph.nodes.get(id);
+  return node && cropped({ node, shape: shapeOf(node, around), linked: linkedNames(around.graph, id) });
 }
 
 /** The node inside an instance's subgraph that holds the value: what is exposed, and what follows a run of a seed. */

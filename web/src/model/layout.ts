@@ -8,15 +8,20 @@ import type { InputShape, NodeShape, WidgetShape } from "./shape";
 
 export const HEADER = 32;
 export const SOCKET_ROW = 22;
-export const WIDGET_ROW = 28;
+export const WIDGET_ROW = 26;
 export const TEXT_LINE = 17;
-export const PAD = 6;
+export const PAD = 5;
 export const DEFAULT_WIDTH = 256;
 export const MIN_WIDTH = 180;
 export const SOCKET = 10;
 const MESSAGE_ROW = 46;
 const TEXT_CHROME = 30;
 const LETTER = 6.4;
+/** Below these a text or a picture is of no use: a file that leaves less room does not get its way. */
+const LEAST_TEXT = TEXT_CHROME + 2 * TEXT_LINE;
+const LEAST_MEDIA = 96;
+/** What the nodes that end a workflow can show under their widgets. */
+const SHOWN = new Set(["IMAGE", "MASK", "STRING", "*"]);
 
 export type Row =
   | {
@@ -111,20 +116,48 @@ function stack(input: LayoutInput, width: number): readonly Row[] {
     parts.push({ kind: "widget", widget, linked: isLinked, height: widgetHeight(widget, node, isLinked, width) });
   }
   if (folded.length) parts.push({ kind: "more", count: folded.length, height: 24 });
-  if (input.aspect) parts.push({ kind: "media", height: mediaHeight(input.aspect, width) });
+  const aspect = input.aspect ?? (uploadName(node, shape) ? 1 : undefined);
+  if (aspect) parts.push({ kind: "media", height: mediaHeight(aspect, width) });
   if (input.message) parts.push({ kind: "message", height: MESSAGE_ROW });
-  return place(stretch(parts, node));
+  return place(fill(parts, input));
 }
 
-/** A node that was made taller gives the room to its text, or to its picture. */
-function stretch(parts: readonly Unplaced[], node: GraphNode): readonly Unplaced[] {
-  const natural = parts.reduce((sum, part) => sum + part.height, 2 * PAD);
-  const spare = Math.round((node.height ?? 0) - natural);
-  if (spare <= 0) return parts;
-  const media = parts.findIndex((part) => part.kind === "media");
-  const text = parts.findIndex((part) => part.kind === "widget" && !part.linked && isTall(part.widget));
-  const at = media >= 0 ? media : text;
-  return parts.map((part, i) => (i === at ? { ...part, height: part.height + spare } : part));
+/** Makes the parts as tall together as the node was made, as far as pictures and texts can give or take. */
+function fill(parts: readonly Unplaced[], { node, shape }: LayoutInput): readonly Unplaced[] {
+  if (node.height === undefined) return parts;
+  const spare = Math.round(node.height) - parts.reduce((sum, part) => sum + part.height, 2 * PAD);
+  const media = parts.find((part) => part.kind === "media");
+  const text = parts.find(isText);
+  if (spare > 0 && (media ?? text)) return parts.map((part) => (part === (media ?? text) ? taller(part, spare) : part));
+  if (spare >= LEAST_MEDIA && showsResults(shape)) return [...parts, { kind: "media", height: spare }];
+  if (media && media.height + spare >= LEAST_MEDIA)
+    return parts.map((part) => (part === media ? taller(part, spare) : part));
+  return parts.reduce<readonly Unplaced[]>((all, part) => {
+    const over = all.reduce((sum, one) => sum + one.height, 2 * PAD) - Math.round(node.height ?? 0);
+    if (!isText(part) || over <= 0) return all;
+    return all.map((one) => (one === part ? taller(part, -Math.min(over, part.height - LEAST_TEXT)) : one));
+  }, parts);
+}
+
+const taller = (part: Unplaced, by: number): Unplaced => ({ ...part, height: part.height + by });
+const isText = (part: Unplaced) => part.kind === "widget" && !part.linked && isTall(part.widget);
+
+/** Whether room that is left in the node waits for what a run will show there. */
+const showsResults = (shape: NodeShape) => shape.terminal && shape.inputs.some((one) => SHOWN.has(one.type));
+
+/** The picture that an upload widget names. */
+export function uploadName(node: GraphNode, shape: NodeShape): string | undefined {
+  const widget = shape.widgets.find((one) => one.upload);
+  const value = widget && (node.values[widget.name] ?? widget.default);
+  return typeof value === "string" && value ? value : undefined;
+}
+
+/** The height that shows all of a node's text, where the node was made less tall than that. */
+export function cropped(input: LayoutInput): number | undefined {
+  const { height } = input.node;
+  if (height === undefined || input.node.collapsed) return undefined;
+  const whole = layoutNode({ ...input, node: { ...input.node, height: undefined } }).height - HEADER;
+  return whole > Math.round(height) ? whole : undefined;
 }
 
 function place(parts: readonly Unplaced[]): readonly Row[] {
@@ -205,7 +238,7 @@ function noteLayout(node: GraphNode, shape: NodeShape): NodeLayout {
   const widget = shape.widgets[0] as WidgetShape;
   if (node.collapsed) return { width: Math.min(width, 208), height: HEADER, rows: [], handles: [] };
   const natural = widgetHeight(widget, node, false, width);
-  const height = Math.max(natural, Math.round(node.height ?? 0) - 2 * PAD);
+  const height = node.height === undefined ? natural : Math.max(LEAST_TEXT, Math.round(node.height) - 2 * PAD);
   const row: Row = { kind: "widget", widget, linked: false, y: HEADER + PAD, height };
   return { width, height: HEADER + height + 2 * PAD, rows: [row], handles: [] };
 }

@@ -1,13 +1,14 @@
 import { randomSeed } from "../model/afterRun";
 import { addLora } from "../model/completion";
 import type { GraphId, GraphNode } from "../model/document";
-import { setValue } from "../model/edits";
+import { setValue, writeText } from "../model/edits";
 import { numeric } from "../model/integer";
 import { type Json, readJson, writeJson } from "../model/json";
 import { isTall } from "../model/layout";
 import { controlOf, type WidgetShape } from "../model/shape";
 import { activeTab, edit, editDuring, endGesture } from "../store/docs";
 import { runOf, useExec } from "../store/exec";
+import { useLibrary } from "../store/library";
 import { ChoiceField } from "./ChoiceField";
 import { NumberField } from "./NumberField";
 import { PromptField } from "./PromptField";
@@ -35,6 +36,10 @@ export function WidgetControl(props: ControlProps) {
     editDuring(`${at} ${id} ${widget.name}`, `change ${widget.label}`, (doc) =>
       setValue(doc, at, id, widget.name, next),
     );
+  const write = (text: string) =>
+    editDuring(`${at} ${id} ${widget.name}`, `change ${widget.label}`, (doc) =>
+      writeText(doc, at, id, { widget: widget.name, text }, useLibrary.getState().catalogue),
+    );
   const once = (next: Json) => edit(`change ${widget.label}`, (doc) => setValue(doc, at, id, widget.name, next));
   if (widget.kind === "toggle") {
     const on = value === true;
@@ -54,7 +59,7 @@ export function WidgetControl(props: ControlProps) {
           label={label}
           widget={widget}
           value={String(value ?? "")}
-          onChange={during}
+          onChange={write}
           onDone={endGesture}
           onLora={(lora) => edit(`add ${lora}`, (doc) => addLora(doc, at, id, lora))}
         />

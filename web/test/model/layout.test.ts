@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { align, arrange, arrangeInput } from "../../src/model/arrange";
-import { boxOf, moveNodes, surroundings } from "../../src/model/edits";
+import { boxOf, editNode, moveNodes, surroundings, writeText } from "../../src/model/edits";
 import { HEADER, layoutNode } from "../../src/model/layout";
 import { shapeOf } from "../../src/model/shape";
 import { build, catalogue, textToImage } from "../support";
 
-function laidOut(type: string, values = {}, more = {}) {
+function laidOut(type: string, values = {}, more = {}, size = {}) {
   const { doc, id } = build({ n: [type, values] });
-  const node = doc.root.nodes.get(id.n as string);
-  if (!node) throw new Error(type);
+  const made = doc.root.nodes.get(id.n as string);
+  if (!made) throw new Error(type);
+  const node = { ...made, ...size };
   const shape = shapeOf(node, surroundings(doc, "root", catalogue));
   return layoutNode({ node, shape, linked: new Set(), ...more });
 }
@@ -47,6 +48,62 @@ describe("the size of a node", () => {
     const plain = laidOut("SaveImage").height;
     expect(laidOut("SaveImage", {}, { aspect: 1 }).height).toBeGreaterThan(plain + 200);
     expect(laidOut("SaveImage", {}, { message: true }).height).toBeGreaterThan(plain);
+  });
+});
+
+describe("a node that a file gives a height", () => {
+  const rows = (layout: ReturnType<typeof laidOut>, kind: string) => layout.rows.filter((row) => row.kind === kind);
+  const long = { text: "a word\n".repeat(40) };
+
+  it("is as tall as that: its text scrolls, or has the room that is left", () => {
+    for (const height of [140, 420])
+      expect(laidOut("CLIPTextEncode", long, {}, { height }).height).toBe(height + HEADER);
+    expect(laidOut("Note", long, {}, { height: 90 }).height).toBe(90 + HEADER);
+  });
+
+  it("still shows two lines of text where there is room for none", () => {
+    const [field] = laidOut("CLIPTextEncode", long, {}, { height: 40 }).rows.filter((row) => row.kind === "widget");
+    expect(field?.height).toBe(64);
+  });
+
+  it("keeps the room for what a run will show, and is no taller when it shows it", () => {
+    const size = { width: 315, height: 270 };
+    expect(rows(laidOut("SaveImage", {}, {}, size), "media")).toHaveLength(1);
+    expect(laidOut("SaveImage", {}, {}, size).height).toBe(270 + HEADER);
+    expect(laidOut("SaveImage", {}, { aspect: 1 }, size).height).toBe(270 + HEADER);
+    expect(rows(laidOut("SaveImage", {}, {}, { width: 315, height: 58 }), "media")).toHaveLength(0);
+    expect(rows(laidOut("VAEDecode", {}, {}, { width: 315, height: 270 }), "media")).toHaveLength(0);
+  });
+
+  it("grows for a picture where none was reckoned with", () => {
+    const sampler = laidOut("KSampler", {}, {}, { height: 262 }).height;
+    expect(laidOut("KSampler", {}, { aspect: 1 }, { height: 262 }).height).toBeGreaterThan(sampler + 200);
+  });
+
+  it("fits the picture that it loads into the room that it has", () => {
+    const loads = { image: "a.png" };
+    expect(laidOut("LoadImage", loads, {}, { width: 315, height: 314 }).height).toBe(314 + HEADER);
+  });
+});
+
+describe("writing in a node", () => {
+  const words = "many words that go over several lines of the field ".repeat(6);
+  const write = (height: number | undefined, before: string, text: string) => {
+    const { doc, id } = build({ n: ["CLIPTextEncode", { text: before }] });
+    const sized = editNode(doc, "root", id.n as string, (node) => ({ ...node, height }));
+    return writeText(sized, "root", id.n as string, { widget: "text", text }, catalogue).root.nodes.get(id.n as string);
+  };
+
+  it("makes it taller where all of its text was to be seen", () => {
+    const node = write(130, "short", words);
+    expect(node?.values.text).toBe(words);
+    expect(node?.height).toBeGreaterThan(180);
+  });
+
+  it("leaves its height where there is room, where none was given, and where it scrolls already", () => {
+    expect(write(600, "short", words)?.height).toBe(600);
+    expect(write(undefined, "short", words)?.height).toBeUndefined();
+    expect(write(100, words, `${words} and more`)?.height).toBe(100);
   });
 });
 
