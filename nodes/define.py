@@ -45,6 +45,7 @@ from nodes.widgets import (
     Mark,
     Named,
     Range,
+    Rows,
     Seed,
     Socket,
     Spare,
@@ -61,7 +62,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ANY = "*"
 _PLAIN: Mapping[type, str] = {int: "INT", float: "FLOAT", str: "STRING", bool: "BOOLEAN"}
-_WIDGETS = (Range, Seed, Choice, Files, Text, Toggle)
+_WIDGETS = (Range, Seed, Choice, Files, Text, Toggle, Rows)
 
 
 class Missing:

@@ -13,7 +13,7 @@ from nodes.diffusion.lora import apply_lora
 from nodes.folders import Folders
 from nodes.image_files import preview_image
 from nodes.types import Clip, Image, Model
-from nodes.widgets import Files, Named, Range, Spare
+from nodes.widgets import Cell, Files, Named, Range, Rows, Spare
 
 PACK = "rgthree-comfy"
 
@@ -23,7 +23,29 @@ _MOST = 1125899906842624
 
 _Lora = Annotated[str, Files("loras", extra=(_NONE,))]
 _Strength = Annotated[float, Range(-10.0, 10.0, step=0.01)]
-_Row = Annotated[AnyValue | None, Spare]
+_Row = Annotated[
+    AnyValue | None,
+    Spare,
+    Rows(
+        "loras",
+        (
+            Cell("on", "BOOLEAN", default=True),
+            Cell("lora", "COMBO", _NONE, Files("loras", extra=(_NONE,))),
+            Cell("strength", "FLOAT", 1.0, Range(-10.0, 10.0, step=0.05, round=0.01)),
+            Cell(
+                "strengthTwo",
+                "FLOAT",
+                1.0,
+                Range(-10.0, 10.0, step=0.05, round=0.01),
+                "text encoder strength",
+                optional=True,
+            ),
+        ),
+        add="Add LoRA",
+        before=({}, {"type": "PowerLoraLoaderHeaderWidget"}),
+        after=({}, ""),
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from nodes.brought import brought_when
 from nodes.define import MISSING, Input, NodeDef
 from nodes.folders import Folders
-from nodes.widgets import Choice, Files, Range, Seed, Text, Toggle
+from nodes.widgets import Cell, Choice, Files, Range, Rows, Seed, Text, Toggle
 
 Info = dict[str, Any]
 MAX_SEED = 2**64 - 1
@@ -22,8 +22,13 @@ def object_info(definitions: Iterable[NodeDef], folders: Folders) -> dict[str, I
 def node_info(definition: NodeDef, folders: Folders) -> Info:
     """One node's entry: its inputs by group and order, its outputs, how it is shown."""
     groups: dict[str, dict[str, Any]] = {"required": {}}
+    lists: set[str] = set()
     for each in definition.inputs:
         for name, spec in _entries(each, folders):
+            if isinstance(each.widget, Rows):
+                if each.widget.name in lists:  # the first place says what a row is
+                    spec[1] = {**spec[1], "rows": {"name": each.widget.name}}
+                lists.add(each.widget.name)
             if when := brought_when(definition.id, name):
                 spec[1:] = [{**(spec[1] if len(spec) > 1 else {}), "when": dict(when)}]
             groups.setdefault("optional" if each.optional else "required", {})[name] = spec
@@ -69,7 +74,27 @@ def input_spec(each: Input, folders: Folders) -> list[Any]:
     choices = choices_of(each, folders)
     kind: Any = list(choices) if choices is not None and each.type == "COMBO" else each.type
     options = {**_default(each, choices), **_widget_options(each), **_marks(each)}
+    if isinstance(each.widget, Rows):
+        options["rows"] = _rows_info(each.widget, folders)
     return [kind, options] if options else [kind]
+
+
+def _rows_info(rows: Rows, folders: Folders) -> Info:
+    frame = {"before": list(rows.before), "after": list(rows.after)}
+    fields = {cell.name: _cell_spec(cell, folders) for cell in rows.cells}
+    return {
+        "name": rows.name,
+        "add": rows.add,
+        "fields": fields,
+        **{name: each for name, each in frame.items() if each},
+    }
+
+
+def _cell_spec(cell: Cell, folders: Folders) -> list[Any]:
+    each = Input(name=cell.name, type=cell.type, parameter=cell.name, widget=cell.widget, default=cell.default)
+    kind, *options = input_spec(each, folders)
+    more = {**({"display_name": cell.label} if cell.label else {}), **({"optional": True} if cell.optional else {})}
+    return [kind, {**(options[0] if options else {}), **more}]
 
 
 def _entries(each: Input, folders: Folders) -> Iterator[tuple[str, list[Any]]]:

@@ -1,13 +1,14 @@
 """What a signature says of an input beside its type: how it is edited, and how it travels.
 
-Written as `Annotated[int, Range(1, 100)]`. Facts about the widget (Range, Choice, Files, Text, Seed, Toggle) and marks
-about the socket (Wire, Many, Lazy, Each, ...) can stand side by side, in any order.
+Written as `Annotated[int, Range(1, 100)]`. Facts about the widget (Range, Choice, Files, Text, Seed, Toggle, Rows) and
+marks about the socket (Wire, Many, Lazy, Each, ...) can stand side by side, in any order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,41 @@ class Toggle:
     off: str = ""
 
 
-Widget = Range | Seed | Choice | Files | Text | Toggle
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A field of a row: its name, its socket type ("FLOAT"), the value that a new row has, and how it is edited.
+
+    An `optional` one is None in a new row; `default` is what it begins with once it is wanted.
+    """
+
+    name: str
+    type: str
+    default: Any
+    widget: Range | Choice | Files | Text | Toggle | None = None
+    label: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A row of a list: a mapping from the cells' names to values, `{"on": true, "lora": "ink.safetensors", ...}`.
+
+    The inputs of a node that say the same are the places of one list called `name`, in order; a person adds, removes
+    and moves its rows. Files hold them one after another, with `before` and `after` around them.
+    """
+
+    name: str
+    cells: tuple[Cell, ...]
+    add: str = "Add"
+    before: tuple[Any, ...] = ()
+    after: tuple[Any, ...] = ()
+
+    def holds(self, value: object) -> bool:
+        """Whether a value in a file is a row."""
+        return isinstance(value, Mapping) and any(cell.name in value for cell in self.cells)
+
+
+Widget = Range | Seed | Choice | Files | Text | Toggle | Rows
 
 
 @dataclass(frozen=True, slots=True)

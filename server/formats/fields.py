@@ -8,6 +8,7 @@ from typing import Any
 from nodes.brought import brought_by, is_brought
 from server.formats.document import Item
 from server.formats.legacy import current_input, current_value, is_word, rows_of
+from server.formats.rows import places_of, take_rows
 from server.formats.shapes import InputShape, NodeShape
 
 CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize"})
@@ -20,17 +21,24 @@ def fields_of(item: Item, shape: NodeShape | None) -> dict[str, Any]:
     The node type's own order says which value is whose. Where nothing is known of the type, or the file lists other
     fields than the type has today, the file's own list of them does.
     """
-    if not isinstance(item.values, Mapping) and (rows := rows_of(item.type, item.values)) is not None:
-        return rows
+    rows: Mapping[str, Any] = {}
     if isinstance(item.values, Mapping):
-        wanted = {i.name for i in shape.widgets} if shape else None
+        wanted = {i.name for i in shape.inputs if i.widget or i.rows} if shape else None
         named = {name: v for name, v in item.values.items() if wanted is None or name in wanted}
+    elif shape is not None and places_of(shape):
+        rows, values = take_rows(item.values, shape)
+        named = _zipped(values, _fields_in_order(item, values, shape))
+    elif (known := rows_of(item.type, item.values)) is not None:
+        return known
     else:
         named = _zipped(item.values, _fields_in_order(item, item.values, shape))
     return {
-        current_input(item.type, name): current_value(name, value)
-        for name, value in named.items()
-        if value is not None and name not in _NOT_SENT
+        **{
+            current_input(item.type, name): current_value(name, value)
+            for name, value in named.items()
+            if value is not None and name not in _NOT_SENT
+        },
+        **rows,
     }
 
 

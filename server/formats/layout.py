@@ -8,13 +8,25 @@ from typing import Any, cast
 
 from nodes.brought import is_brought
 from nodes.define import MISSING
+from nodes.widgets import Rows
 from server.formats.prompt import Prompt, is_link
+from server.formats.rows import list_rows, places_of
 from server.formats.shapes import InputShape, NodeShape, Shapes, compatible
 from server.formats.texts import escaped
 
 _COLUMN_GAP, _ROW_GAP, _TOP = 80, 60, 100
 _WIDTH, _LINE, _HEAD, _TEXT_LINES = 315, 26, 40, 6
 _BIGGEST_ID = 2**53
+_NO_FIELDS = frozenset(
+    {
+        "upload",
+        "choose file to upload",
+        "control_after_generate",
+        "PowerLoraLoaderHeaderWidget",
+        "➕ Add Lora",
+    }
+)
+"""What prompts have of buttons and headings."""
 
 
 def to_document(prompt: Prompt, shapes: Shapes, *, title: str = "", description: str = "") -> dict[str, Any]:
@@ -96,16 +108,27 @@ class _Drawing:
 
     def _draw_inputs(self, node: _Node, given: Mapping[str, Any]) -> None:
         left = dict(given)
+        self._draw_rows(node, left)
         for each in node.shape.inputs if node.shape else ():
+            if each.rows is not None and each.name not in left:
+                continue
             grown = [n for n in left if n.startswith(each.name + ".")] if not each.widget else []
             if each.name not in left and is_brought(node.type, each.name):
                 continue  # another choice brings it
             for name in grown or [each.name]:
                 self._draw_input(node, name, each, left.pop(name, MISSING))
         for name, value in left.items():
-            if name not in ("upload", "choose file to upload", "control_after_generate"):
+            if name not in _NO_FIELDS:
                 plain = not is_link(value)
                 self._draw_input(node, name, InputShape(name, _type_of(value), widget=plain), value)
+
+    def _draw_rows(self, node: _Node, left: dict[str, Any]) -> None:
+        """Rows are in no input of a node: they stand one after another among its values."""
+        places: Mapping[str, Rows] = places_of(node.shape) if node.shape else {}
+        for rows in {each.name: each for each in places.values()}.values():
+            names = [name for name, each in places.items() if each == rows and each.holds(left.get(name))]
+            node.values += list_rows(rows, [left.pop(name) for name in names])
+            node.lines += len(names) + 1
 
     def _draw_input(self, node: _Node, name: str, each: InputShape, value: Any) -> None:
         socket: dict[str, Any] = {"name": name, "type": each.type, "link": None}

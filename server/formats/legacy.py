@@ -17,7 +17,7 @@ _WORDS = frozenset({"CustomCombo"})
 """Nodes whose fields end in words that a person wrote; older files have these where newer ones have a number."""
 
 _ROWS: Mapping[str, tuple[str, str]] = {"Power Lora Loader (rgthree)": ("lora", "lora_")}
-"""Nodes whose files hold rows without names: what each row has, and how the rows are numbered."""
+"""Nodes whose files hold rows without names, where their own pack describes none: what each has, how they number."""
 
 _SAMPLER_PREFIX = "sample_"
 

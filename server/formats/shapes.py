@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from nodes.define import MISSING, Input, NodeDef
 from nodes.registry import Registry
-from nodes.widgets import Files, Seed, Text
+from nodes.widgets import Files, Rows, Seed, Text
 
 PLAIN = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 """Types that are edited in a field unless they are forced to be sockets."""
@@ -33,7 +33,8 @@ _COMPARED = 30
 class InputShape:
     """One input. `control`: a field for what happens to it after each run follows; `upload`: it has a button.
 
-    `folder` is where the files that it names are; `extra` are names without a file.
+    `folder` is where the files that it names are; `extra` are names without a file. An input with `rows` is a place of
+    a list of rows.
     """
 
     name: str
@@ -46,6 +47,7 @@ class InputShape:
     folder: str | None = None
     extra: tuple[str, ...] = ()
     default: Any = MISSING
+    rows: Rows | None = None
 
     @property
     def plain(self) -> bool:
@@ -161,6 +163,7 @@ def _input_shape(each: Input) -> InputShape:
         folder=widget.folder if isinstance(widget, Files) else None,
         extra=widget.extra if isinstance(widget, Files) else (),
         default=each.default,
+        rows=widget if isinstance(widget, Rows) else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 _WIDGETS: Mapping[str, type] = {
     cls.__name__: cls
-    for cls in (widgets.Range, widgets.Seed, widgets.Choice, widgets.Files, widgets.Text, widgets.Toggle)
+    for cls in (widgets.Range, widgets.Seed, widgets.Choice, widgets.Files, widgets.Text, widgets.Toggle, widgets.Rows)
 }
 _LARGEST = 2**63 - 1
 _PLAIN = (str, int, float, bool, type(None))
@@ -116,6 +116,9 @@ def _input_data(each: Input) -> Json:
 def _widget_data(widget: widgets.Widget) -> Json:
     if isinstance(widget, widgets.Choice):
         return {"kind": "Choice", "options": list(widget.names())}
+    if isinstance(widget, widgets.Rows):
+        cells = [{**_fields(c), "widget": _widget_data(c.widget) if c.widget else None} for c in widget.cells]
+        return {"kind": "Rows", **_fields(widget), "cells": cells}
     data = {"kind": type(widget).__name__, **dataclasses.asdict(widget)}
     if isinstance(widget, widgets.Range):
         data["min"] = widget.min if _is_number(widget.min) else -_LARGEST
@@ -123,6 +126,10 @@ def _widget_data(widget: widgets.Widget) -> Json:
         data["step"] = widget.step if _is_number(widget.step) else None
         data["round"] = widget.round if _is_number(widget.round) else None
     return data
+
+
+def _fields(value: widgets.Rows | widgets.Cell) -> Json:
+    return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
 
 
 def _is_number(value: object) -> bool:
@@ -138,8 +145,11 @@ def _input(data: Json) -> Input:
     return Input(**values)
 
 
-def _widget(data: Json) -> widgets.Widget:
+def _widget(data: Json) -> Any:
+    if data["kind"] == "Rows":
+        cells = [widgets.Cell(**{**c, "widget": c["widget"] and _widget(c["widget"])}) for c in data["cells"]]
+        data = {**data, "cells": cells}
     values = {
         key: tuple(cast("list[Any]", v)) if isinstance(v, list) else v for key, v in data.items() if key != "kind"
     }
-    return cast("Callable[..., widgets.Widget]", _WIDGETS[data["kind"]])(**values)
+    return _WIDGETS[data["kind"]](**values)

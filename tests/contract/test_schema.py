@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from nodes.define import Prompt, Shown, node
+from nodes.define import AnyValue, Prompt, Shown, node
 from nodes.folders import Folders
 from nodes.schema import node_info, object_info
 from nodes.types import Clip, Conditioning, Image, Latent, Model, Vae
-from nodes.widgets import Choice, Each, Files, Lazy, Range, Seed, Text, Toggle, Wire
+from nodes.widgets import Cell, Choice, Each, Files, Lazy, Range, Rows, Seed, Text, Toggle, Wire
+from server.workers.catalogue import from_data, to_data
 
 
 class Loaded(NamedTuple):
@@ -136,3 +137,39 @@ def test_new_model_files_appear(tmp_path: Path) -> None:
     (tmp_path / "models" / "checkpoints" / "sub" / "a.safetensors").write_bytes(b"")
     after = node_info(loader.definition, folders)["input"]["required"]["ckpt_name"][0]
     assert set(after) - set(before) == {"sub/a.safetensors"}
+
+
+_ROW = Annotated[
+    AnyValue | None,
+    Rows(
+        "colours",
+        (
+            Cell("on", "BOOLEAN", default=True),
+            Cell("name", "COMBO", "red", Choice(["red", "blue"])),
+            Cell("fade", "FLOAT", 0.5, Range(0, 1), "fading", optional=True),
+        ),
+        add="Add colour",
+        before=({},),
+    ),
+]
+
+
+@node(id="Colours")
+def colours(*, colour_1: _ROW = None, colour_2: _ROW = None) -> Image:
+    """Colours."""
+    raise NotImplementedError
+
+
+def test_the_first_place_of_a_list_says_what_a_row_is(tmp_path: Path) -> None:
+    fields = {
+        "on": ["BOOLEAN", {"default": True}],
+        "name": [["red", "blue"], {"default": "red"}],
+        "fade": ["FLOAT", {"default": 0.5, "min": 0.0, "max": 1.0, "display_name": "fading", "optional": True}],
+    }
+    said = info(colours, tmp_path)
+    assert said["input"]["optional"] == {
+        "colour_1": ["*", {"rows": {"name": "colours", "add": "Add colour", "fields": fields, "before": [{}]}}],
+        "colour_2": ["*", {"rows": {"name": "colours"}}],
+    }
+    kept = from_data(json.loads(json.dumps(to_data(colours.definition))))
+    assert node_info(kept, Folders.at(tmp_path)) == said

@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
+from nodes.widgets import Cell, Rows
 from server.engine.graph import Link
 from server.formats import FormatError, Shapes, read_prompt, to_prompt
+from server.formats.document import read_document
+from server.formats.fields import fields_of
+from server.formats.layout import to_document
+from server.formats.shapes import InputShape, NodeShape
 from tests.formats.documents import LOADER, Json, item, sheet, socket, subgraph, text_to_image
 
 NOW = datetime(2026, 3, 4, 5, 6, 7)
@@ -177,7 +182,23 @@ def test_rows_without_names_are_numbered(shapes: Shapes) -> None:
     node = item(
         1, "Power Lora Loader (rgthree)", [{}, header, *rows, {}, ""], ins=[("model", "MODEL"), ("clip", "CLIP")]
     )
-    assert convert(sheet([node], []), shapes)["1"] == {"lora_1": rows[0], "lora_2": rows[1]}
+    document = sheet([node], [])
+    assert convert(document, shapes)["1"] == {"lora_1": rows[0], "lora_2": rows[1]}
+    assert to_document(to_prompt(document, shapes), shapes)["nodes"][0]["widgets_values"] == node["widgets_values"]
+
+
+def test_rows_stand_beside_other_fields() -> None:
+    hexes = Rows("colours", (Cell("hex", "STRING", "#fff"),))
+    kinds = [("size", "INT", None), ("colour_1", "*", hexes), ("colour_2", "*", hexes), ("title", "STRING", None)]
+    inputs = tuple(InputShape(name, kind, widget=rows is None, rows=rows) for name, kind, rows in kinds)
+    shape = NodeShape("Palette", "Palette", inputs, ())
+    black, red = {"hex": "#000"}, {"hex": "#f00"}
+    for values, wanted in (
+        ([5, black, red, "Dusk"], {"size": 5, "colour_1": black, "colour_2": red, "title": "Dusk"}),
+        ([5, "Dusk"], {"size": 5, "title": "Dusk"}),
+    ):
+        [found] = read_document(sheet([item(1, "Palette", values)], [])).root.items.values()
+        assert fields_of(found, shape) == wanted
 
 
 def test_list_value_is_marked_so_that_it_is_no_link(shapes: Shapes) -> None:

@@ -13,6 +13,7 @@ import "./styles/frames.css";
 import "./styles/minimap.css";
 import "./styles/touch.css";
 import "./styles/widgets.css";
+import "./styles/rows.css";
 import "./styles/jobs.css";
 import "./styles/panel.css";
 import "./styles/search.css";

@@ -2,10 +2,11 @@ import { arrange, arrangeInput } from "./arrange";
 import { type Doc, emptyDoc, type GraphNode, type Link, type Slot } from "./document";
 import { BadFile } from "./editorFile";
 import { moveNodes, newNode, surroundings } from "./edits";
-import { asText, isList, isObject, type Json, type JsonObject } from "./json";
+import { asText, isList, isObject, type Json, type JsonObject, without } from "./json";
 import { currentClass, currentInput } from "./legacy";
-import type { Catalogue, WidgetSchema } from "./schema";
-import { isEditorOnly, schemaShape } from "./schemaShape";
+import { rowsIn, withRows } from "./rows";
+import type { Catalogue, NodeSchema, WidgetSchema } from "./schema";
+import { fieldsOf, isEditorOnly, schemaShape } from "./schemaShape";
 
 /** Whether there are nodes of the API's format in it, and maybe other things beside them. */
 export function isApiFile(value: unknown): value is JsonObject {
@@ -65,12 +66,16 @@ function readNode(id: string, raw: JsonObject, catalogue: Catalogue, outputs: nu
   const values = Object.entries(inputs).flatMap(([name, value]) =>
     isLink(value) ? [] : [[currentInput(type, name, schema), unwrap(value)] as const],
   );
-  const node = { ...newNode(type, id, { x: 0, y: 0 }), values: schema ? Object.fromEntries(values) : {} };
+  const node = {
+    ...newNode(type, id, { x: 0, y: 0 }),
+    values: schema ? gatherRows(schema, Object.fromEntries(values)) : {},
+  };
   const title = asText(meta.title);
   const shape = schema && schemaShape(schema);
   // A value where the class has a socket keeps its name as a field does.
   const known = (name: string, value: Json) =>
-    shape?.inputs.some((one) => one.name === name && (one.widget !== undefined || isLink(value)));
+    shape?.inputs.some((one) => one.name === name && (one.widget !== undefined || isLink(value))) ||
+    (!isLink(value) && schema?.widgets.some((one) => one.rows?.places.includes(name)));
   const extra = Object.entries(inputs)
     .map(([name, value]) => ({ name: currentInput(type, name, schema), value }))
     .filter(({ name, value }) => !known(name, value) && !isEditorOnly(name));
@@ -78,13 +83,28 @@ function readNode(id: string, raw: JsonObject, catalogue: Catalogue, outputs: nu
   return {
     ...node,
     title: title && title !== schema?.title ? title : undefined,
-    inputs: extra.length && schema ? [...schema.widgets.map(fieldSlot), ...extra.map(extraSlot)] : extra.map(extraSlot),
+    inputs:
+      extra.length && schema
+        ? [...fieldsOf(schema.widgets).map(fieldSlot), ...extra.map(extraSlot)]
+        : extra.map(extraSlot),
     outputs:
       schema && outputs <= given.length
         ? []
         : Array.from({ length: outputs }, (_, i) => given[i] ?? unnamed(i)).map(outputSlot),
     ...(schema ? {} : { loose: values.map(([, value]) => value) }),
   };
+}
+
+/** The values with each list of rows in one, as the document has it. */
+function gatherRows(schema: NodeSchema, values: JsonObject): JsonObject {
+  return schema.widgets.reduce((all, { name, rows }) => {
+    if (!rows) return all;
+    const held = rowsIn(
+      rows,
+      rows.places.map((place) => all[place] ?? null),
+    );
+    return { ...without(all, rows.places), [name]: withRows(rows, undefined, held) };
+  }, values);
 }
 
 const fieldSlot = ({ name, type }: WidgetSchema): Slot => ({ name, type, widget: name, rest: {} });

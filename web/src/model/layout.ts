@@ -1,4 +1,5 @@
 import type { GraphNode } from "./document";
+import { rowsIn } from "./rows";
 import type { InputShape, NodeShape, WidgetShape } from "./shape";
 
 /*
@@ -174,8 +175,9 @@ export function isTall(widget: WidgetShape): boolean {
 }
 
 function widgetHeight(widget: WidgetShape, node: GraphNode, linked: boolean, width: number): number {
-  if (linked || !isTall(widget)) return WIDGET_ROW;
   const value = node.values[widget.name] ?? widget.default;
+  if (widget.rows) return WIDGET_ROW * (rowsIn(widget.rows, value).length + 1);
+  if (linked || !isTall(widget)) return WIDGET_ROW;
   const lines = countLines(typeof value === "string" ? value : "", Math.floor((width - 40) / LETTER));
   return TEXT_CHROME + TEXT_LINE * Math.min(14, Math.max(3, lines));
 }

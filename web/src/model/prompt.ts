@@ -2,6 +2,7 @@ import { BYPASS, type Doc, type GraphNode, linksInto, MUTE, runOrder } from "./d
 import { isList, type Json, type JsonObject } from "./json";
 import { rowsOf } from "./legacy";
 import { expandChoices, formatDate } from "./queuedText";
+import { rowEntries } from "./rows";
 import type { Catalogue } from "./schema";
 import { type NodeShape, type Surroundings, shapeOf, titleOf, widgetValue } from "./shape";
 import { enter, exposedValue, placesIn, type Scope, type Sent, sourceOf } from "./sources";
@@ -74,7 +75,10 @@ function ownValues(work: Work, scope: Scope, node: GraphNode, shape: NodeShape):
       ? Object.entries(valuesBySlots(node)).filter(([name, value]) => value !== null && !name.endsWith(":control"))
       : [
           ...rowsOf(node.type, node.loose),
-          ...shape.widgets.map((one) => [one.name, widgetValue(node, one, places)] as const),
+          ...shape.widgets.flatMap((one) => {
+            const value = widgetValue(node, one, places);
+            return one.rows ? rowEntries(one.rows, value) : [[one.name, value] as const];
+          }),
         ];
   return Object.fromEntries(own.map(([name, value]) => [name, wrapList(exposedValue(scope, node, name) ?? value)]));
 }

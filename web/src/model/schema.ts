@@ -7,7 +7,19 @@ export interface When {
   readonly values: readonly string[];
 }
 
-export type WidgetKind = "int" | "float" | "text" | "toggle" | "choice";
+export type WidgetKind = "int" | "float" | "text" | "toggle" | "choice" | "rows";
+
+/** A list of rows with the same fields: a structure for each of some inputs, edited as one. */
+export interface RowsSchema {
+  /** The inputs that the rows are sent to, in order. */
+  readonly places: readonly string[];
+  readonly cells: readonly WidgetSchema[];
+  /** What the button says that adds a row. */
+  readonly add: string;
+  /** What files hold around the rows. */
+  readonly before: readonly Json[];
+  readonly after: readonly Json[];
+}
 
 export interface WidgetSchema {
   readonly name: string;
@@ -36,6 +48,8 @@ export interface WidgetSchema {
   readonly tooltip?: string;
   readonly advanced: boolean;
   readonly when?: When;
+  /** Set where the kind is "rows". */
+  readonly rows?: RowsSchema;
 }
 
 export interface SocketSchema {
@@ -114,7 +128,7 @@ function readNode(type: string, entry: JsonObject): NodeSchema {
     aliases: isList(entry.search_aliases) ? entry.search_aliases.map((alias) => asText(alias)) : [],
     uploadAfter: requiredWidgets.some((one) => one.upload) ? requiredWidgets.length : -1,
     legacy: all
-      .filter((one) => isWidget(one) || one.type in KINDS)
+      .filter((one) => (isWidget(one) ? !one.rows : one.type in KINDS))
       .map((one) => ({ name: one.name, control: isWidget(one) && one.control, forced: !isWidget(one) })),
   };
 }
@@ -134,10 +148,46 @@ function readInputs(inputs: unknown, order: unknown, optional: boolean): (Socket
   if (!isObject(inputs)) return [];
   const names = isList(order) ? order.filter((name): name is string => typeof name === "string") : Object.keys(inputs);
   const rest = Object.keys(inputs).filter((name) => !names.includes(name));
-  return [...names, ...rest].flatMap((name) => {
+  const all = [...names, ...rest];
+  return all.flatMap((name) => {
     const spec = inputs[name];
-    return isList(spec) ? [readInput(name, spec, optional)] : [];
+    if (!isList(spec)) return [];
+    const list = rowsOf(spec);
+    if (!list) return [readInput(name, spec, optional)];
+    const places = all.filter((one) => isList(inputs[one]) && rowsOf(inputs[one])?.name === list.name);
+    return places[0] === name ? [readRows(list, places)] : [];
   });
+}
+
+function rowsOf(spec: readonly Json[]): JsonObject | undefined {
+  return isObject(spec[1]) && isObject(spec[1].rows) ? spec[1].rows : undefined;
+}
+
+/** The first input of the list says what a row is. */
+function readRows(list: JsonObject, places: readonly string[]): WidgetSchema {
+  const fields = Object.entries(isObject(list.fields) ? list.fields : {});
+  const specs = fields.flatMap(([name, spec]) => (isList(spec) ? [[name, spec] as const] : []));
+  const cells = specs
+    .map(([name, spec]) => readInput(name, spec, isObject(spec[1]) && spec[1].optional === true))
+    .filter(isWidget);
+  const before = isList(list.before) ? list.before : [];
+  const after = isList(list.after) ? list.after : [];
+  const name = asText(list.name);
+  return {
+    name,
+    label: name,
+    kind: "rows",
+    type: "*",
+    default: [...before, ...after],
+    optional: true,
+    multiline: false,
+    dynamicPrompts: false,
+    control: false,
+    upload: false,
+    options: [],
+    advanced: false,
+    rows: { places, cells, add: asText(list.add, "Add"), before, after },
+  };
 }
 
 function readInput(name: string, spec: readonly Json[], optional: boolean): SocketSchema | WidgetSchema {

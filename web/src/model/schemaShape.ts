@@ -14,7 +14,7 @@ export function schemaShape(schema: NodeSchema): NodeShape {
     title: schema.title,
     category: schema.category,
     description: schema.description,
-    inputs: [...schema.sockets, ...schema.widgets.map(widgetInput)],
+    inputs: [...schema.sockets, ...fieldsOf(schema.widgets).map(widgetInput)],
     widgets: schema.widgets,
     outputs: schema.outputs,
     terminal: schema.terminal,
@@ -24,13 +24,17 @@ export function schemaShape(schema: NodeSchema): NodeShape {
   return shape;
 }
 
+/** The widgets that a link may stand in for: no list of rows. */
+export const fieldsOf = <T extends WidgetSchema>(widgets: readonly T[]): readonly T[] =>
+  widgets.some((one) => one.rows) ? widgets.filter((one) => !one.rows) : widgets;
+
 function widgetInput({ name, label, type, tooltip }: WidgetSchema): InputShape {
   return { name, label, type, tooltip, optional: true, widget: name };
 }
 
 /** The class's shape as this node has it. */
 export function fittedShape(schema: NodeSchema, node: GraphNode, graph: Graph): NodeShape {
-  return withFileSlots(shownShape(schema, node, graph), node, schema);
+  return withFileSlots(shownShape(schema, node, graph), node, schema, graph);
 }
 
 const shown = new WeakMap<NodeSchema, Map<string, NodeShape>>();
@@ -71,13 +75,15 @@ function unchosen(schema: NodeSchema, node: GraphNode, linked: ReadonlySet<strin
   });
 }
 
-/** Slots that files have for buttons and for what follows a run: no inputs of a node. */
+/** Slots that files have for buttons, headings and what follows a run: no inputs of a node. */
 const EDITOR_ONLY = new Set([
   "upload",
   "choose file to upload",
   "control_after_generate",
   "control_before_generate",
   "control_filter_list",
+  "PowerLoraLoaderHeaderWidget",
+  "➕ Add Lora",
 ]);
 
 export function isEditorOnly(name: string): boolean {
@@ -85,22 +91,25 @@ export function isEditorOnly(name: string): boolean {
 }
 
 /** What a file has and the class has not (another version's inputs, fields and outputs) stays: nothing is lost. */
-function withFileSlots(shape: NodeShape, node: GraphNode, schema: NodeSchema): NodeShape {
-  const inputs = withFileInputs(shape, node, schema);
+function withFileSlots(shape: NodeShape, node: GraphNode, schema: NodeSchema, graph: Graph): NodeShape {
+  const inputs = withFileInputs(shape, node, schema, graph);
   if (node.outputs.length <= shape.outputs.length) return inputs;
   return { ...inputs, outputs: [...shape.outputs, ...node.outputs.slice(shape.outputs.length).map(slotOutput)] };
 }
 
-function withFileInputs(shape: NodeShape, node: GraphNode, schema: NodeSchema): NodeShape {
+function withFileInputs(shape: NodeShape, node: GraphNode, schema: NodeSchema, graph: Graph): NodeShape {
   const whole = schemaShape(schema);
-  const known = (name: string) => whole.inputs.some((one) => one.name === name);
+  const places = schema.widgets.flatMap((one) => one.rows?.places ?? []);
+  const known = (name: string) =>
+    whole.inputs.some((one) => one.name === name) ||
+    (places.includes(name) && !linksInto(graph, node.id).some((link) => link.input === name));
   const fields = listsAnotherVersion(node, schema) ? otherFields(node, schema) : [];
   const extra = node.inputs.filter((slot) => !known(slot.name) && !isEditorOnly(slot.name) && !isGrown(slot, whole));
   if (!extra.length && !fields.length) return shape;
   const names = new Set(fields.map((slot) => slot.name));
   const sockets = [...shape.inputs.filter((one) => !one.widget), ...extra.map(slotInput)];
   const widgets = [...shape.widgets, ...fields.map(slotWidget)];
-  const listed = shape.widgets.every((widget) => node.inputs.some((slot) => slot.widget === widget.name));
+  const listed = fieldsOf(shape.widgets).every((widget) => node.inputs.some((slot) => slot.widget === widget.name));
   const ordered = fields.length && listed ? inFileOrder(widgets, node.inputs) : widgets;
   const input = (widget: WidgetShape) =>
     shape.inputs.find((one) => one.widget === widget.name) ?? { ...widgetInput(widget), optional: true };
@@ -109,7 +118,7 @@ function withFileInputs(shape: NodeShape, node: GraphNode, schema: NodeSchema): 
     // A file that lists another version's fields has a place for the button only where it lists that too.
     ...(fields.length ? { uploadAfter: -1 } : {}),
     widgets: ordered,
-    inputs: [...sockets.filter((one) => !names.has(one.name)), ...ordered.map(input)],
+    inputs: [...sockets.filter((one) => !names.has(one.name)), ...fieldsOf(ordered).map(input)],
   };
 }
 
@@ -117,7 +126,7 @@ function withFileInputs(shape: NodeShape, node: GraphNode, schema: NodeSchema): 
 export function listsAnotherVersion(node: GraphNode, schema: NodeSchema): boolean {
   if (schema.widgets.some((one) => one.when)) return false;
   const listed = node.inputs.filter((slot) => slot.widget).length;
-  return listed >= schema.widgets.length && node.inputs.some((slot) => isOther(slot, schema));
+  return listed >= fieldsOf(schema.widgets).length && node.inputs.some((slot) => isOther(slot, schema));
 }
 
 const isOther = ({ widget }: Slot, schema: NodeSchema) =>

@@ -1,6 +1,6 @@
 import { type Doc, type GraphId, type GraphNode, graphOf, linksInto, linksOutOf, type NodeId } from "./document";
 import { connect, disconnect, editNode, surroundings } from "./edits";
-import type { Json } from "./json";
+import { isList, type Json } from "./json";
 import type { Catalogue, NodeSchema, WidgetSchema } from "./schema";
 import { shapeOf } from "./shape";
 import { fits } from "./types";
@@ -98,6 +98,7 @@ function keptValues(node: GraphNode, schema: NodeSchema): Readonly<Record<string
 }
 
 function suits(widget: WidgetSchema, value: Json): boolean {
+  if (widget.kind === "rows") return isList(value);
   if (widget.kind === "choice") return typeof value === "string" || widget.options.includes(value);
   if (widget.kind === "toggle") return typeof value === "boolean";
   if (widget.kind === "text") return typeof value === "string";

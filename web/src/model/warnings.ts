@@ -1,5 +1,7 @@
 import type { GraphNode } from "./document";
-import type { Catalogue } from "./schema";
+import type { Json } from "./json";
+import { isOn, rowsIn } from "./rows";
+import type { Catalogue, RowsSchema, WidgetSchema } from "./schema";
 import type { NodeShape, WidgetShape } from "./shape";
 
 /** What will likely go wrong with the node, or could be better, in a sentence each. It may run all the same. */
@@ -15,8 +17,22 @@ export function warningsOf(
     ...missing.map(
       (widget) => `${String(node.values[widget.name])} is not on this server. Choose another ${widget.label}.`,
     ),
+    ...shape.widgets.flatMap((widget) => (widget.rows ? rowWarnings(widget.rows, node.values[widget.name]) : [])),
     ...(catalogue.get(node.type)?.deprecated ? ["This node is deprecated: a newer one does its work."] : []),
   ];
+}
+
+function rowWarnings(rows: RowsSchema, value: Json | undefined): readonly string[] {
+  const held = rowsIn(rows, value);
+  const gone = held.flatMap((row) =>
+    rows.cells.flatMap((cell) => {
+      const chosen = row[cell.name];
+      const missing = isOn(rows, row) && cell.kind === "choice" && chosen !== null && isGone(cell, chosen);
+      return missing ? [`${String(chosen)} is not on this server. Choose another ${cell.label}.`] : [];
+    }),
+  );
+  const most = rows.places.length;
+  return held.length > most ? [...gone, `Only the first ${most} of its ${held.length} rows are used.`] : gone;
 }
 
 function isMissing(node: GraphNode, widget: WidgetShape): boolean {
@@ -25,6 +41,6 @@ function isMissing(node: GraphNode, widget: WidgetShape): boolean {
 }
 
 /** Whether a value was chosen that the server does not offer. */
-export function isGone(widget: WidgetShape, value: unknown): boolean {
+export function isGone(widget: WidgetSchema, value: unknown): boolean {
   return value !== undefined && value !== "" && !widget.upload && !widget.options.some((one) => one === value);
 }

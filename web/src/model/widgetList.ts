@@ -1,8 +1,9 @@
 import type { GraphNode } from "./document";
 import { isList, isObject, type Json } from "./json";
 import { currentValue } from "./legacy";
-import type { NodeSchema, WidgetSchema } from "./schema";
-import { isEditorOnly, listsAnotherVersion, slotWidget } from "./schemaShape";
+import { emptyRows, takeRows } from "./rows";
+import type { NodeSchema, RowsSchema, WidgetSchema } from "./schema";
+import { fieldsOf, isEditorOnly, listsAnotherVersion, slotWidget } from "./schemaShape";
 import { type NodeShape, proxyEntries, type WidgetShape } from "./shape";
 
 /*
@@ -53,9 +54,18 @@ function readList(node: GraphNode, shape: NodeShape, list: readonly Json[], sche
   if (shape.kind === "primitive") return readPrimitive(list);
   if (shape.kind === "subgraph") return { values: readInstance(node, shape, list), rest: [] };
   if (!schema) return take(list, shape.widgets);
+  const rows = schema.widgets.find(hasRows);
+  if (rows) {
+    const widgets = fieldsOf(schema.widgets);
+    const { own, rest } = takeRows(rows, list, !widgets.length);
+    const taken = readList(node, shape, rest, { ...schema, widgets });
+    return { ...taken, values: { ...taken.values, [rows.name]: own } };
+  }
   const fields = fieldsInOrder(node, list, schema);
   return take(list, fields, fields === schema.widgets ? schema.uploadAfter : -1);
 }
+
+const hasRows = (one: WidgetSchema): one is WidgetSchema & { readonly rows: RowsSchema } => one.rows !== undefined;
 
 function take(list: readonly Json[], fields: readonly Field[], uploadAfter = -1): Taken {
   const values: Record<string, Json> = {};
@@ -171,7 +181,9 @@ export function listValues(node: GraphNode, shape: NodeShape): Json | undefined 
   const list: Json[] = [];
   shape.widgets.forEach((widget, i) => {
     if (i === shape.uploadAfter) list.push("image");
-    list.push(node.values[widget.name] ?? widget.default);
+    const value = node.values[widget.name] ?? widget.default;
+    if (widget.rows) list.push(...(isList(value) ? value : emptyRows(widget.rows)));
+    else list.push(value);
     const control = node.values[`${widget.name}:control`] ?? (widget.control ? "fixed" : undefined);
     if (control !== undefined) list.push(control);
   });

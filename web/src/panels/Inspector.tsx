@@ -58,7 +58,7 @@ export default function Inspector() {
             >
               <Pin size={14} />
             </button>
-            <Expose node={node.id} widget={widget.name} label={widget.label} />
+            {!widget.rows && <Expose node={node.id} widget={widget.name} label={widget.label} />}
           </div>
         );
       })}

@@ -11,6 +11,7 @@ const SHOWN = 200;
 const FOLDERS: Readonly<Record<string, string>> = {
   ckpt_name: "checkpoints",
   lora_name: "loras",
+  lora: "loras",
   vae_name: "vae",
   unet_name: "diffusion_models",
   control_net_name: "controlnet",

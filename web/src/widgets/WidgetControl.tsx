@@ -1,3 +1,4 @@
+import { lazy, Suspense } from "react";
 import { randomSeed } from "../model/afterRun";
 import { addLora } from "../model/completion";
 import type { GraphId, GraphNode } from "../model/document";
@@ -13,6 +14,8 @@ import { ChoiceField } from "./ChoiceField";
 import { NumberField } from "./NumberField";
 import { PromptField } from "./PromptField";
 import { SeedControl } from "./SeedControl";
+
+const RowsField = lazy(() => import("./RowsField"));
 
 export interface ControlProps {
   /** The graph that the node is in: a form shows widgets of graphs that are not in view. */
@@ -51,6 +54,23 @@ export function WidgetControl(props: ControlProps) {
       </button>
     );
   }
+  if (widget.rows)
+    return (
+      <Suspense>
+        <RowsField
+          label={label}
+          rows={widget.rows}
+          value={value}
+          onChange={once}
+          onDuring={(next, cell) =>
+            editDuring(`${at} ${id} ${widget.name} ${cell}`, `change ${widget.label}`, (doc) =>
+              setValue(doc, at, id, widget.name, next),
+            )
+          }
+          onDone={endGesture}
+        />
+      </Suspense>
+    );
   if (widget.kind === "choice") return <ChoiceField widget={widget} label={label} value={value} onChange={once} />;
   if (widget.kind === "text") {
     if (isTall(widget))

@@ -3,7 +3,7 @@ import { memo } from "react";
 import type { CardData } from "../canvas/derive";
 import { linkInto } from "../model/document";
 import { resetValue } from "../model/edits";
-import { sameJson } from "../model/json";
+import { sameJson, writeJson } from "../model/json";
 import type { Row } from "../model/layout";
 import { togglePin } from "../model/pins";
 import { placedNode, titleOf, widgetValue } from "../model/shape";
@@ -50,11 +50,15 @@ export const WidgetRow = memo(function WidgetRow({ id, row, data, style }: Props
           <ContextMenu.Item onSelect={() => edit("reset", (doc, at) => resetValue(doc, at, id, widget.name))}>
             Reset to default
           </ContextMenu.Item>
-          <ContextMenu.Item onSelect={() => void writeClipboard(String(value)).catch(report)}>
+          <ContextMenu.Item
+            onSelect={() =>
+              void writeClipboard(typeof value === "object" ? writeJson(value) : String(value)).catch(report)
+            }
+          >
             Copy the value
           </ContextMenu.Item>
           <PinItem path={data.path} widget={widget.name} />
-          <ExposeItem node={id} widget={widget.name} />
+          {!widget.rows && <ExposeItem node={id} widget={widget.name} />}
         </ContextMenu.Content>
       </ContextMenu.Portal>
     </ContextMenu.Root>
