@@ -6,9 +6,10 @@ import io
 import json
 from typing import Any
 
+import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.hands import add_node, expect_picture, middle, node, open_file, open_template, open_workflow, saved
 
@@ -95,6 +96,32 @@ def test_the_palette_lists_settings_templates_and_nodes(editor: Page) -> None:
     expect(node(editor, "VAEDecode")).to_be_visible()
     find("Inpaint")
     expect(editor.get_by_role("option").filter(has_text="Template").first).to_be_visible()
+
+
+@pytest.fixture
+def held(page: Page) -> list[Route]:
+    """What was asked for of the palette, which comes when the test lets it."""
+    asked: list[Route] = []
+    page.route("**/assets/Palette.js", lambda route: asked.append(route))
+    return asked
+
+
+def test_what_is_typed_before_the_palette_has_come_is_typed_into_it(held: list[Route], editor: Page) -> None:
+    open_workflow(editor, BLANK)
+    expect(node(editor, "EmptyImage")).to_be_visible()
+    editor.keyboard.press("Control+a")
+    editor.keyboard.press("Control+k")
+    editor.keyboard.type("theme: lightb")  # on the canvas these letters are commands
+    editor.keyboard.press("Backspace")
+    assert held
+    for route in held:
+        route.continue_()
+    expect(editor.get_by_role("textbox", name="Command")).to_have_value("theme: light")
+    editor.keyboard.press("Enter")
+    expect(editor.locator("html")).to_have_attribute("data-theme", "light")
+    [written] = saved(editor)["nodes"]
+    assert written["flags"] == {}
+    assert written["mode"] == 0
 
 
 def test_a_lora_named_in_a_prompt_becomes_a_node(editor: Page) -> None:

@@ -7,6 +7,7 @@ import { useKeyboard } from "./keyboard";
 import { Ask } from "./panels/Ask";
 import { Breadcrumb } from "./panels/Breadcrumb";
 import { BrokenStage } from "./panels/Broken";
+import { Coming } from "./panels/Coming";
 import { EmptyState } from "./panels/EmptyState";
 import { Overlays } from "./panels/Overlays";
 import { Panels } from "./panels/Panels";
@@ -77,7 +78,7 @@ export function App() {
           <Status />
           <Toasts />
         </div>
-        <Suspense>
+        <Suspense fallback={<ComingSoon />}>
           <Soon />
         </Suspense>
         <Ask />
@@ -86,6 +87,14 @@ export function App() {
     </Tooltip.Provider>
   );
 }
+
+/** Soon is loaded when the page stands; until then what it is asked for waits for it. */
+function ComingSoon() {
+  const asked = useUi(({ search, naming, saveAs }) => Boolean(search || naming || saveAs));
+  return asked && <Coming onLeave={leaveSoon} />;
+}
+
+const leaveSoon = () => useUi.setState({ search: undefined, naming: undefined, saveAs: undefined });
 
 /** Reads the nodes, opens what was open, listens to the server. Gives whether the nodes are known. */
 function useStart(): boolean {

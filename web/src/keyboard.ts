@@ -105,7 +105,7 @@ function walk(event: KeyboardEvent, target: HTMLElement): boolean {
   }
   if (event.key.toLowerCase() === "c" && only) {
     event.preventDefault();
-    if (selection.size === 1) document.dispatchEvent(new CustomEvent("sfumato:connect", { detail: only }));
+    if (selection.size === 1) useUi.setState({ naming: only });
     else toast("Select one node to link it by name.");
     return true;
   }

@@ -9,7 +9,7 @@ import {
   useStoreApi,
   useUpdateNodeInternals,
 } from "@xyflow/react";
-import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
+import { lazy, Suspense, useEffect, useLayoutEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { linkPath } from "../model/curves";
 import type { Doc, NodeId } from "../model/document";
@@ -17,6 +17,7 @@ import { addNode, type Point } from "../model/edits";
 import { socketColour } from "../model/types";
 import { LEAST_ZOOM, MOST_ZOOM } from "../model/view";
 import { isTrackpad } from "../model/wheel";
+import { Coming } from "../panels/Coming";
 import { activeTab, currentGraph, docOf, edit, graphIdOf, useDocs } from "../store/docs";
 import { runOf, useExec } from "../store/exec";
 import { loadResult, openFile } from "../store/files";
@@ -206,7 +207,7 @@ export function Canvas() {
         </ReactFlow>
       </LevelContext>
       {help && (
-        <Suspense>
+        <Suspense fallback={<Coming />}>
           <NodeHelp />
         </Suspense>
       )}
@@ -232,28 +233,22 @@ type Flow = ReactFlowInstance<AnyNode, LinkEdge>;
 const holdIn = (flow: React.RefObject<Flow | undefined>) => (instance: Flow) => {
   flow.current = instance;
   holdFlow(instance as unknown as ReactFlowInstance);
-  requestAnimationFrame(() => showFirst());
+  showFirst();
 };
 
-/** Each graph keeps where one looked at it. */
+/** Each graph keeps where one looked at it; one that is opened is shown in the moment that it is drawn. */
 function useViewports(view: string, flow: React.RefObject<Flow | undefined>): void {
   const kept = useRef(new Map<string, { x: number; y: number; zoom: number }>());
   const last = useRef(view);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const instance = flow.current;
-    if (!instance || last.current === view) return;
-    const known = kept.current.get(view);
+    if (last.current === view) return;
+    if (instance) kept.current.set(last.current, instance.getViewport());
     last.current = view;
-    if (known) void instance.setViewport(known);
-    else requestAnimationFrame(() => showFirst());
+    const known = kept.current.get(view);
+    if (known) void instance?.setViewport(known);
+    else showFirst();
   }, [view, flow]);
-  useEffect(() => {
-    const timer = setInterval(() => {
-      const instance = flow.current;
-      if (instance) kept.current.set(last.current, instance.getViewport());
-    }, 500);
-    return () => clearInterval(timer);
-  }, [flow]);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { ImageOff, Upload } from "lucide-react";
 import { setValue } from "../model/edits";
 import { nearest } from "../model/nearest";
-import { activeTab, docOf, edit, locate } from "../store/docs";
+import { editingHere, locate } from "../store/docs";
 import { usePictureNames } from "../store/pictures";
 import { choosePicture } from "../widgets/ChoiceField";
 
@@ -16,10 +16,12 @@ interface Props {
 /** In place of a picture that the server does not have: its name, what is like it, and a way to send it. */
 export function MissingPicture({ name, path, widget, folder, options }: Props) {
   const names = usePictureNames(folder, options);
-  const take = (value: string) => {
-    const place = locate(docOf(activeTab()), path);
-    if (place) edit(`change ${widget}`, (doc) => setValue(doc, place.at, place.id, widget, value));
-  };
+  const change = editingHere();
+  const take = (value: string) =>
+    change(`change ${widget}`, (doc) => {
+      const place = locate(doc, path);
+      return place ? setValue(doc, place.at, place.id, widget, value) : doc;
+    });
   return (
     <div className="missing-picture">
       <ImageOff size={20} aria-hidden />

@@ -2,7 +2,7 @@ import { Dialog } from "radix-ui";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { imageName, imageUrl, uploadMask } from "../api/rest";
 import { setValue } from "../model/edits";
-import { activeTab, docOf, edit, locate } from "../store/docs";
+import { editingHere, locate } from "../store/docs";
 import { ask, report, useUi } from "../store/ui";
 import { fillArea, type Shape } from "./area";
 import { type Brush, dabsBetween, fromAlpha, paint, recolour, withHoles } from "./brush";
@@ -25,6 +25,7 @@ export default function MaskEditor() {
   const [busy, setBusy] = useState(false);
   const [panning, setPanning] = useState(false);
   const [view, setView] = useState({ x: 0, y: 0, scale: 1 });
+  const [editThere] = useState(editingHere);
   const mask = useRef<HTMLCanvasElement>(null);
   const stage = useRef<HTMLDivElement>(null);
   const { tint } = brush;
@@ -69,9 +70,10 @@ export default function MaskEditor() {
     try {
       const blob = await withHoles(picture, mask.current);
       const image = await uploadMask(blob, `painted-${Date.now()}.png`, target.image);
-      edit("paint a mask", (doc, at) => {
-        const found = locate(docOf(activeTab()), target.node);
-        return setValue(doc, found?.at ?? at, found?.id ?? target.node, target.widget, imageName(image));
+      if (useUi.getState().mask !== target) return;
+      editThere("paint a mask", (doc) => {
+        const found = locate(doc, target.node);
+        return found ? setValue(doc, found.at, found.id, target.widget, imageName(image)) : doc;
       });
       close();
     } catch (error) {

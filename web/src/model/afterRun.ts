@@ -1,7 +1,7 @@
-import { type Doc, linkInto } from "./document";
+import { type Doc, graphOf, linkInto } from "./document";
 import { setValue, surroundings } from "./edits";
 import { addInteger, clampInteger, numeric } from "./integer";
-import type { Json } from "./json";
+import { type Json, sameJson } from "./json";
 import type { Catalogue } from "./schema";
 import { controlOf, shapeOf } from "./shape";
 import { isNote, PRIMITIVE } from "./virtual";
@@ -10,8 +10,11 @@ import { isNote, PRIMITIVE } from "./virtual";
 
 const SEED_TOP = 2 ** 50;
 
-/** The document after a run was sent: every seed does what it was told to do next. */
-export function afterRun(doc: Doc, catalogue: Catalogue, random: () => number): Doc {
+/**
+ * The document after a run was sent: every seed does what it was told to do next. A seed that is another by now than
+ * the one that was `sent` is somebody's own, for the next run.
+ */
+export function afterRun(doc: Doc, catalogue: Catalogue, random: () => number, sent = doc): Doc {
   let next = doc;
   for (const at of ["root", ...doc.subgraphs.keys()]) {
     const around = surroundings(doc, at, catalogue);
@@ -21,6 +24,8 @@ export function afterRun(doc: Doc, catalogue: Catalogue, random: () => number): 
         const todo = controlOf(node, widget);
         if (!widget.control || widget.inner || todo === "fixed") continue;
         if (node.type !== PRIMITIVE && linkInto(around.graph, node.id, widget.name)) continue;
+        const before = graphOf(sent, at).nodes.get(node.id);
+        if (!sameJson(before?.values[widget.name], node.values[widget.name])) continue;
         const value = stepped(node.values[widget.name] ?? widget.default, todo, widget, random);
         next = setValue(next, at, node.id, widget.name, value);
       }

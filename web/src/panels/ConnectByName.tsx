@@ -6,6 +6,9 @@ import { inputHandle, outputHandle } from "../model/layout";
 import { filterTexts } from "../model/search";
 import { shapeOf, titleOf } from "../model/shape";
 import { currentGraph } from "../store/docs";
+import { forgetTyped, typedAhead } from "../store/typedAhead";
+import { useUi } from "../store/ui";
+import { useFocusBack } from "./useFocusBack";
 
 interface Offer {
   readonly key: string;
@@ -15,30 +18,28 @@ interface Offer {
 
 /** Links the selected node by the names of sockets: what C does, and the way to link without a mouse. */
 export function ConnectByName() {
-  const [node, setNode] = useState<string>();
-  useEffect(() => {
-    // At once, so that the next key pressed goes into the field and not to the canvas.
-    const begin = (event: Event) => flushSync(() => setNode((event as CustomEvent<string>).detail));
-    document.addEventListener("sfumato:connect", begin);
-    return () => document.removeEventListener("sfumato:connect", begin);
-  }, []);
-  return node === undefined ? null : <Offers node={node} onClose={() => setNode(undefined)} />;
+  const node = useUi((state) => state.naming);
+  return node === undefined ? null : <Offers node={node} />;
 }
 
-function Offers({ node, onClose }: { node: string; onClose: () => void }) {
-  const [text, setText] = useState("");
+const close = () => useUi.setState({ naming: undefined });
+
+function Offers({ node }: { node: string }) {
+  const focusBack = useFocusBack();
+  const [text, setText] = useState(typedAhead);
+  useEffect(forgetTyped, []);
   const [at, setAt] = useState(0);
   const offers = useMemo(() => offersFor(node), [node]);
   const found = filterTexts(offers, text, (one) => one.label);
   const pick = (offer: Offer | undefined) => {
-    onClose();
+    flushSync(close);
     offer?.make();
   };
   return (
-    <Dialog.Root open onOpenChange={onClose}>
+    <Dialog.Root open onOpenChange={close}>
       <Dialog.Portal>
         <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="palette" aria-describedby={undefined}>
+        <Dialog.Content className="palette" aria-describedby={undefined} {...focusBack}>
           <Dialog.Title className="unseen">Link by name</Dialog.Title>
           <input
             type="text"

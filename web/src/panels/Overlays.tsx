@@ -3,6 +3,7 @@ import { useShallow } from "zustand/react/shallow";
 import { Guard } from "../Guard";
 import { useUi } from "../store/ui";
 import { Broken } from "./Broken";
+import { Coming } from "./Coming";
 
 type Ui = ReturnType<typeof useUi.getState>;
 
@@ -38,7 +39,7 @@ export function Overlays() {
     ({ View, close }, i) =>
       open[i] && (
         <Guard key={i} instead={(error) => <Broken error={error} onClose={() => useUi.setState(close)} />}>
-          <Suspense>
+          <Suspense fallback={<Coming onLeave={() => useUi.setState(close)} />}>
             <View />
           </Suspense>
         </Guard>

@@ -1,5 +1,6 @@
 import { Dialog } from "radix-ui";
 import { useEffect, useMemo, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { listTemplates, listWorkflows, type SavedFile, type Template } from "../api/rest";
 import { addNode } from "../model/edits";
 import { filterTexts } from "../model/search";
@@ -10,7 +11,9 @@ import { placeHere } from "../store/focus";
 import { keysNow } from "../store/keys";
 import { useLibrary } from "../store/library";
 import { setTheme, setToggle, THEMES, TOGGLES } from "../store/settings";
+import { forgetTyped, typedAhead } from "../store/typedAhead";
 import { select, useUi } from "../store/ui";
+import { useFocusBack } from "./useFocusBack";
 
 interface Entry {
   readonly key: string;
@@ -25,11 +28,12 @@ const SHOWN = 80;
 /** Everything that can be done, in one list: commands, settings, templates, saved workflows and nodes. */
 export default function Palette() {
   const catalogue = useLibrary((state) => state.catalogue);
-  const [text, setText] = useState("");
+  const [text, setText] = useState(typedAhead);
   const [at, setAt] = useState(0);
   const [templates, setTemplates] = useState<readonly Template[]>([]);
   const [saved, setSaved] = useState<readonly SavedFile[]>([]);
   const list = useRef<HTMLDivElement>(null);
+  useEffect(forgetTyped, []);
   useEffect(() => {
     void listTemplates().then(setTemplates, () => undefined);
     void listWorkflows().then(setSaved, () => undefined);
@@ -66,16 +70,18 @@ export default function Palette() {
   useEffect(() => {
     void list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }, [at, found]);
+  const focusBack = useFocusBack();
   const close = () => useUi.setState({ palette: false });
   const pick = (entry: Entry | undefined) => {
-    close();
-    if (entry) requestAnimationFrame(entry.run);
+    // The list is gone and the focus back before it is done: a key pressed next comes after it.
+    flushSync(close);
+    entry?.run();
   };
   return (
     <Dialog.Root open onOpenChange={close}>
       <Dialog.Portal>
         <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="palette" aria-describedby={undefined}>
+        <Dialog.Content className="palette" aria-describedby={undefined} {...focusBack}>
           <Dialog.Title className="unseen">Command palette</Dialog.Title>
           <input
             type="text"

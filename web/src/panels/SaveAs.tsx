@@ -1,16 +1,16 @@
 import { Dialog } from "radix-ui";
 import { useState } from "react";
-import { activeTab } from "../store/docs";
+import { type Tab, tabById } from "../store/docs";
 import { saveTo } from "../store/files";
 import { useUi } from "../store/ui";
 
 export function SaveAs() {
   const open = useUi((state) => state.saveAs);
-  return open ? <SaveDialog changed={open === "taken"} /> : null;
+  const tab = open && tabById(open.tab);
+  return tab ? <SaveDialog key={tab.id} tab={tab} changed={open.taken} /> : null;
 }
 
-function SaveDialog({ changed }: { changed: boolean }) {
-  const tab = activeTab();
+function SaveDialog({ tab, changed }: { tab: Tab; changed: boolean }) {
   const [name, setName] = useState((tab.path ?? tab.name).replace(/\.json$/, ""));
   const [taken, setTaken] = useState(changed);
   const close = () => useUi.setState({ saveAs: undefined });

@@ -9,7 +9,7 @@ import { closeTab, docOf, isDirty, newTab, renameTab, showTab, type Tab, useDocs
 import { progressOf, useExec } from "../store/exec";
 import { useKeysOf } from "../store/keys";
 import { cancel, run } from "../store/run";
-import { select, toast, useUi } from "../store/ui";
+import { toast, useUi } from "../store/ui";
 import { isMacKey } from "./keys";
 
 export function TopBar() {
@@ -109,10 +109,7 @@ function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
           type="button"
           aria-current={active ? "page" : undefined}
           className="tab-name"
-          onClick={() => {
-            showTab(tab.id);
-            select([]);
-          }}
+          onClick={() => showTab(tab.id)}
           onDoubleClick={() => setRenaming(true)}
         >
           {running && <i className="pulse" />}

@@ -15,7 +15,9 @@ export function layOut(): void {
   const only = new Set(ids.length > 1 ? ids : around.graph.nodes.keys());
   edit("tidy up", (doc, at) => applyTidied(doc, at, tidy(around, only)));
   animateMoves();
-  if (ids.length <= 1) setTimeout(() => fitView(), motion());
+  if (ids.length > 1) return;
+  if (motion()) setTimeout(() => fitView(), motion());
+  else fitView();
 }
 
 function animateMoves(): void {

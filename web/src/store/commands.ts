@@ -19,8 +19,8 @@ import { substitute } from "../model/substitute";
 import { alignChosen, frameChosen, layOut } from "./arranging";
 import { clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
 import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
-import { chooseFile, exportApi, exportWorkflow, openFile, save } from "./files";
-import { fitView, moving, openSearch, placeHere, showFirst, theFlow } from "./focus";
+import { chooseFile, exportApi, exportWorkflow, openFile, save, saveAs } from "./files";
+import { fitView, moving, openSearch, placeHere, theFlow } from "./focus";
 import { loadCatalogue, useLibrary } from "./library";
 import { rerouteHere } from "./links";
 import { goRegion } from "./regions";
@@ -134,7 +134,6 @@ export function openSubgraph(id: NodeId): void {
   if (!node || !doc.subgraphs.has(node.type)) return;
   enterView([...activeTab().view, id]);
   select([]);
-  requestAnimationFrame(() => requestAnimationFrame(() => showFirst()));
 }
 
 /** Makes a node that this server does not know one of a class that it does. */
@@ -436,7 +435,7 @@ export const COMMANDS: readonly Command[] = [
     label: "Save as",
     group: "File",
     keys: ["Mod+Shift+S"],
-    run: () => useUi.setState({ saveAs: "new" }),
+    run: saveAs,
   },
   { id: "export", label: "Download the workflow", group: "File", keys: [], run: exportWorkflow },
   { id: "export-api", label: "Download in the API format", group: "File", keys: [], run: exportApi },

@@ -5,6 +5,7 @@ import { abandon, commit, gesture, type History, redo, settle, startHistory, und
 import { isExposed, toggleExposed } from "../model/ports";
 import type { Surroundings } from "../model/shape";
 import { useLibrary } from "./library";
+import { select } from "./ui";
 
 export interface Tab {
   readonly id: string;
@@ -40,6 +41,11 @@ function makeTab(name: string, doc: Doc, more: Partial<Tab> = {}): Tab {
 const first = makeTab("Untitled", emptyDoc(newId()));
 
 export const useDocs = create<Docs>(() => ({ tabs: [first], active: first.id }));
+
+// What is selected is selected in what is in view: nodes of another workflow may have the same names.
+useDocs.subscribe((now, before) => {
+  if (now.active !== before.active) select([]);
+});
 
 export function activeTab(state: Docs = useDocs.getState()): Tab {
   return (state.tabs.find((tab) => tab.id === state.active) ?? state.tabs[0]) as Tab;
@@ -109,8 +115,8 @@ function changeTab(id: string, change: (tab: Tab) => Tab): void {
   useDocs.setState((state) => ({ tabs: state.tabs.map((tab) => (tab.id === id ? change(tab) : tab)) }));
 }
 
-function changeHistory(change: (history: History<Doc>) => History<Doc>): void {
-  changeTab(activeTab().id, (tab) => {
+function changeHistory(change: (history: History<Doc>) => History<Doc>, id = activeTab().id): void {
+  changeTab(id, (tab) => {
     const history = change(tab.history);
     if (history === tab.history) return tab;
     // Undoing the making of a subgraph must not leave the editor inside it.
@@ -119,14 +125,23 @@ function changeHistory(change: (history: History<Doc>) => History<Doc>): void {
   });
 }
 
+type Change = (doc: Doc, at: GraphId) => Doc;
+
 /** One edit of the graph in view: one step of undo. */
-export function edit(label: string, change: (doc: Doc, at: GraphId) => Doc): void {
-  const at = graphIdOf(activeTab());
-  changeHistory((history) => commit(history, change(settle(history).present, at), label));
+export function edit(label: string, change: Change): void {
+  editingHere()(label, change);
+}
+
+/** Edits of the graph in view now, for later: by then another may be in view, or this one's tab may be closed. */
+export function editingHere(): (label: string, change: Change) => void {
+  const tab = activeTab();
+  const at = graphIdOf(tab);
+  return (label, change) =>
+    changeHistory((history) => commit(history, change(settle(history).present, at), label), tab.id);
 }
 
 /** One edit among many of a gesture; `endGesture` or another edit makes them one step. */
-export function editDuring(key: string, label: string, change: (doc: Doc, at: GraphId) => Doc): void {
+export function editDuring(key: string, label: string, change: Change): void {
   const at = graphIdOf(activeTab());
   changeHistory((history) => gesture(history, key, change(history.present, at), label));
 }
@@ -207,6 +222,8 @@ export function restoreTabs(
   const made = tabs.map(({ name, doc, dirty, ...rest }) =>
     makeTab(name, doc, { ...rest, saved: dirty ? undefined : doc }),
   );
-  const chosen = made[active] ?? made[0];
-  if (chosen) useDocs.setState({ tabs: made, active: chosen.id });
+  // What was opened while the old ones were read is what the person wants to see.
+  const opened = useDocs.getState().tabs.filter((tab) => !isBlank(tab));
+  const chosen = opened.at(-1) ?? made[active] ?? made[0];
+  if (chosen) useDocs.setState({ tabs: [...made, ...opened], active: chosen.id });
 }

@@ -52,30 +52,35 @@ async function ownSession(newId: () => string): Promise<string> {
   return own;
 }
 
-/** A page that is loaded again may begin before the old one has let go. */
-const LET_GO_MS = 1500;
+/** A page that is loaded again may begin before the old one has let go; a window that was duplicated never lets go. */
+const letGoMs = () => {
+  const [begun] = performance.getEntriesByType("navigation");
+  return begun instanceof PerformanceNavigationTiming && begun.type === "reload" ? 15_000 : 1500;
+};
 
 /** Shows other windows that the session has a window. False where it has one already. */
 async function hold(session: string): Promise<boolean> {
-  if (!navigator.locks) return !(await othersByAsking()).has(SESSION + session);
+  if (!navigator.locks) return !(await liveSessions()).has(SESSION + session);
   return new Promise((resolve) => {
     const held = () => {
       resolve(true);
       return new Promise<never>(() => undefined);
     };
-    const signal = AbortSignal.timeout(LET_GO_MS);
+    const signal = AbortSignal.timeout(letGoMs());
     navigator.locks.request(SESSION + session, { signal }, held).catch(() => resolve(false));
   });
 }
 
 async function liveSessions(): Promise<ReadonlySet<string>> {
-  if (!navigator.locks) return othersByAsking();
+  if (!navigator.locks) return asked ?? othersByAsking();
   const locks = await navigator.locks.query();
   return new Set(locks.held?.map((lock) => lock.name ?? "") ?? []);
 }
 
 /** How long another window may take to say that it is there. */
-const ANSWER_MS = 250;
+const ANSWER_MS = 1000;
+/** While a session is taken, one answer serves for all that has to be known. */
+let asked: Promise<ReadonlySet<string>> | undefined;
 let answering: BroadcastChannel | undefined;
 
 /** The sessions of other windows where the browser has no locks, which it has on HTTPS and this machine alone. */
@@ -114,10 +119,17 @@ export interface Restored {
 
 /** What this window had open before it was loaded again; in a new window, what the last one had that is gone. */
 export async function takeSession(newId: () => string): Promise<Restored> {
-  const key = SESSION + (await ownSession(newId));
-  const mine = (await get<Session>(key, database())) ?? (await inherit(key));
+  if (!navigator.locks) asked = othersByAsking();
+  const mine = await ownOrInherited(newId).finally(() => {
+    asked = undefined;
+  });
   const all = await Promise.all((mine?.tabs ?? []).map(async (id) => [id, await get<Kept>(id, database())] as const));
   return { tabs: all.flatMap(([id, kept]) => (kept ? [[id, kept] as const] : [])), active: mine?.active ?? 0 };
+}
+
+async function ownOrInherited(newId: () => string): Promise<Session | undefined> {
+  const key = SESSION + (await ownSession(newId));
+  return (await get<Session>(key, database())) ?? inherit(key);
 }
 
 async function inherit(key: string): Promise<Session | undefined> {

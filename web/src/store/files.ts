@@ -3,6 +3,7 @@ import { type Doc, graphsOf } from "../model/document";
 import { BadFile, missingTypes, openEditorFile } from "../model/editorFile";
 import { addNode, setValue } from "../model/edits";
 import { isObject, type JsonObject, writeJson } from "../model/json";
+import { inTurn } from "../model/order";
 import { toPrompt } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
 import { shapeOf } from "../model/shape";
@@ -12,16 +13,19 @@ import {
   currentGraph,
   docOf,
   edit,
+  editingHere,
   isBlank,
   isDirty,
   markSaved,
   newId,
   noteMoved,
   openTab,
+  showTab,
   type Tab,
+  tabById,
   useDocs,
 } from "./docs";
-import { goToNode, placeAt, pointerAt, showFirst } from "./focus";
+import { goToNode, placeAt, pointerAt } from "./focus";
 import { useLibrary } from "./library";
 import { uploadPicture } from "./pictures";
 import { report, select, toast, useUi } from "./ui";
@@ -38,9 +42,7 @@ async function convert(text: string): Promise<JsonObject> {
 
 export function openWorkflow(name: string, doc: Doc, on: Pick<Tab, "path" | "version"> = {}): void {
   openTab(name, doc, on);
-  select([]);
   useUi.setState({ phoneGraph: false });
-  requestAnimationFrame(() => requestAnimationFrame(() => showFirst()));
   reportMissing(doc);
 }
 
@@ -76,14 +78,22 @@ export async function openTemplate(template: rest.Template): Promise<void> {
 }
 
 export async function openSaved(path: string): Promise<void> {
-  const known = useDocs.getState().tabs.find((tab) => tab.path === path);
-  if (known) return useDocs.setState({ active: known.id });
+  if (showOpen(path)) return;
   try {
     const [{ openText }, { text, version }] = await Promise.all([reading(), rest.readWorkflow(path)]);
+    // Of two clicks the second one comes here when the first has opened it.
+    if (showOpen(path)) return;
     openWorkflow(nameOf(path), openText(text, using()), { path, version });
   } catch (error) {
     report(error);
   }
+}
+
+/** Shows the tab of a saved workflow. False where none has it open. */
+function showOpen(path: string): boolean {
+  const known = useDocs.getState().tabs.find((tab) => tab.path === path);
+  if (known) showTab(known.id);
+  return known !== undefined;
 }
 
 function nameOf(path: string): string {
@@ -133,17 +143,18 @@ export async function loadAsImage(
   at = pointerAt(),
   name = file instanceof File ? file.name : "pasted.png",
 ): Promise<void> {
-  const on = pictureWidgetAt(at);
+  const [on, place, here, there] = [pictureWidgetAt(at), placeAt(at), activeTab(), editingHere()];
   (await createImageBitmap(file).catch(() => broken(name))).close();
   const image = await uploadPicture(file, name, on?.folder);
   if (on)
-    return edit("load image", (doc, graph) =>
+    return there("load image", (doc, graph) =>
       setValue(doc, graph, on.node, on.widget, rest.imageName(image, on.folder)),
     );
-  const place = placeAt(at);
-  edit("add image", (doc, graph) => {
+  // It goes where it was dropped, also when another workflow is in view by now; where that was closed, into this one.
+  const put = tabById(here.id) ? there : edit;
+  put("add image", (doc, graph) => {
     const [added, id] = addNode(doc, graph, "LoadImage", place);
-    select([id]);
+    if (put === edit || activeTab().id === here.id) select([id]);
     return setValue(added, graph, id, "image", rest.imageName(image));
   });
 }
@@ -183,18 +194,31 @@ export function chooseFile(accept: string, then: (file: File) => void): void {
 
 export const fileText = (doc: Doc) => writeJson(saveEditorFile(doc, useLibrary.getState().catalogue), 2);
 
+/** Each save must know the version that the one before it made. */
+const saving = inTurn();
+
 /** Saves where the tab was saved before; asks for a name where it was not. */
 export async function save(): Promise<void> {
-  const tab = activeTab();
-  if (!tab.path) return useUi.setState({ saveAs: "new" });
-  const outcome = await saveTo(tab, tab.path, tab.version ? { version: tab.version } : "nothing");
-  if (outcome === "taken") useUi.setState({ saveAs: "taken" });
+  const { id, path } = activeTab();
+  if (!path) return saveAs();
+  await saving(async () => {
+    const tab = tabById(id);
+    if (!tab?.path) return;
+    const outcome = await write(tab, tab.path, tab.version ? { version: tab.version } : "nothing");
+    if (outcome === "taken") useUi.setState({ saveAs: { tab: id, taken: true } });
+  });
 }
+
+/** Asks where to save the workflow in view. */
+export const saveAs = () => useUi.setState({ saveAs: { tab: activeTab().id, taken: false } });
 
 export type SaveOutcome = "saved" | "taken" | "failed";
 
 /** Saves the tab's document. "taken" where the server has there what this window has not seen. */
-export async function saveTo(tab: Tab, path: string, replacing: rest.Replacing): Promise<SaveOutcome> {
+export const saveTo = (tab: Tab, path: string, replacing: rest.Replacing) =>
+  saving(() => write(tabById(tab.id) ?? tab, path, replacing));
+
+async function write(tab: Tab, path: string, replacing: rest.Replacing): Promise<SaveOutcome> {
   const file = path.endsWith(".json") ? path : `${path}.json`;
   const doc = docOf(tab);
   try {
@@ -213,13 +237,15 @@ export async function saveTo(tab: Tab, path: string, replacing: rest.Replacing):
 export async function moveSaved(from: string, to: string): Promise<void> {
   const path = to.endsWith(".json") ? to : `${to}.json`;
   if (path === from) return;
-  try {
-    await rest.moveWorkflow(from, path);
-    noteMoved(from, path, nameOf(path));
-    toast(`${from} is now ${path}.`, "ok");
-  } catch (error) {
-    report(error);
-  }
+  await saving(async () => {
+    try {
+      await rest.moveWorkflow(from, path);
+      noteMoved(from, path, nameOf(path));
+      toast(`${from} is now ${path}.`, "ok");
+    } catch (error) {
+      report(error);
+    }
+  });
 }
 
 export function download(name: string, content: Blob): void {

@@ -1,4 +1,5 @@
 import type { ReactFlowInstance } from "@xyflow/react";
+import { flushSync } from "react-dom";
 import { type NodeId, runOrder } from "../model/document";
 import type { Box, Point } from "../model/edits";
 import { bounds, boxOf } from "../model/edits";
@@ -25,10 +26,12 @@ export function notePointer(at: Point): void {
 
 export const pointerAt = () => pointer;
 
+type ViewMove = Parameters<ReactFlowInstance["setViewport"]>[1];
+
 const calm = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const motion = (ms = 200) => (calm() ? 0 : ms);
 /** How the view moves: fast at first, and gently to its end. */
-export const moving = (ms = 200) => ({ duration: motion(ms), ease: (t: number) => 1 - (1 - t) ** 3 });
+export const moving = (ms = 200): ViewMove => ({ duration: motion(ms), ease: (t: number) => 1 - (1 - t) ** 3 });
 
 export function placeAt(screen: Point): Point {
   return flow?.screenToFlowPosition(screen) ?? screen;
@@ -42,7 +45,10 @@ export function placeHere(): { readonly screen: Point; readonly place: Point } {
   return { screen, place: placeAt(screen) };
 }
 
-export function fitView(only?: Iterable<NodeId>): void {
+/** What is opened is in view from the beginning: what is measured or pressed at once is where it stays. */
+const AT_ONCE = { duration: 0 };
+
+export function fitView(only?: Iterable<NodeId>, how: ViewMove = moving()): void {
   const around = currentGraph();
   const ids = only ? [...only] : [];
   const hidden = hiddenIn(around.graph);
@@ -51,11 +57,11 @@ export function fitView(only?: Iterable<NodeId>): void {
   );
   const frames = ids.length ? [] : [...around.graph.frames.values()].filter((one) => !hidden.frames.has(one.id));
   const box = bounds([...nodes.map((node) => boxOf(node, around)), ...frames.map(frameBox)]);
-  if (box) showBox(box);
+  if (box) showBox(box, how);
 }
 
-export function showBox(box: Box): void {
-  void flow?.setViewport(viewOf(box, roomOf()), moving());
+function showBox(box: Box, how: ViewMove): void {
+  void flow?.setViewport(viewOf(box, roomOf()), how);
 }
 
 function roomOf(): Size {
@@ -71,7 +77,7 @@ const NARROW = 700;
 export function showFirst(): void {
   const room = roomOf();
   if (room.width > NARROW) {
-    fitView();
+    fitView([], AT_ONCE);
     return;
   }
   const around = currentGraph();
@@ -85,7 +91,7 @@ export function showFirst(): void {
     return node ? [boxOf(node, around)] : [];
   });
   const view = firstView(boxes, room, LEGIBLE);
-  if (view) void flow?.setViewport(view, moving());
+  if (view) void flow?.setViewport(view, AT_ONCE);
 }
 
 /** Moves the view so that the node is in the upper part of the screen, above what is opened at the bottom. */
@@ -108,20 +114,31 @@ export function showAbove(id: NodeId): void {
 export function goToNode(path: string): void {
   const found = locate(docOf(activeTab()), path);
   if (!found) return;
-  enterView(path.split(":").slice(0, -1));
-  if (hiddenIn(currentGraph().graph).nodes.has(found.id)) edit("unfold frame", (doc, at) => uncover(doc, at, found.id));
-  select([found.id]);
-  requestAnimationFrame(() => {
-    const around = currentGraph();
-    const node = around.graph.nodes.get(found.id);
-    if (!node) return;
-    const box = boxOf(node, around);
-    const zoom = Math.max(0.7, Math.min(1, flow?.getZoom() ?? 1));
-    void flow?.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom, ...moving() });
-    document
-      .querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(found.id)}"]`)
-      ?.focus({ preventScroll: true });
+  // At once: the next key that is pressed is meant for this node.
+  flushSync(() => {
+    enterView(path.split(":").slice(0, -1));
+    if (hiddenIn(currentGraph().graph).nodes.has(found.id))
+      edit("unfold frame", (doc, at) => uncover(doc, at, found.id));
+    select([found.id]);
   });
+  const around = currentGraph();
+  const node = around.graph.nodes.get(found.id);
+  if (!node) return;
+  const box = boxOf(node, around);
+  const zoom = Math.max(0.7, Math.min(1, flow?.getZoom() ?? 1));
+  void flow?.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom, ...moving() });
+  if (focusNode(found.id)) return;
+  // It is drawn once it is in view; by then the person may be elsewhere.
+  const before = document.activeElement;
+  requestAnimationFrame(() => {
+    if (document.activeElement === before) focusNode(found.id);
+  });
+}
+
+function focusNode(id: NodeId): boolean {
+  const card = document.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
+  card?.focus({ preventScroll: true });
+  return card !== null;
 }
 
 export function openSearch(): void {

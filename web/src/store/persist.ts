@@ -3,7 +3,6 @@ import { saveEditorFile } from "../model/saveFile";
 import { activeTab, docOf, isDirty, newId, openTab, restoreTabs, type Tab, useDocs } from "./docs";
 import { closeRecord, type Draft, discardDraft, type Kept, keepSession, listDrafts, takeSession } from "./drafts";
 import { reopen } from "./files";
-import { showFirst } from "./focus";
 import { useLibrary } from "./library";
 import { rescue, withRescued } from "./rescue";
 import { report, toast, useUi } from "./ui";
@@ -63,7 +62,6 @@ export async function openDraft(draft: Draft): Promise<void> {
   if (!doc) return;
   openTab(draft.name, doc, { path: draft.path, version: draft.version, saved: undefined });
   await discardDraft(draft.key);
-  requestAnimationFrame(() => requestAnimationFrame(() => showFirst()));
 }
 
 /** Keeps what changes from now on, and warns where another window has the same document open. */

@@ -1,10 +1,11 @@
 import * as rest from "../api/rest";
 import { afterRun } from "../model/afterRun";
 import { asText, isObject } from "../model/json";
+import { inTurn } from "../model/order";
 import { knownPart, toPrompt } from "../model/prompt";
 import { saveEditorFile } from "../model/saveFile";
 import { upTo } from "../model/upTo";
-import { activeTab, amend, docOf, endGesture, type Tab, useDocs } from "./docs";
+import { activeTab, amend, docOf, endGesture, type Tab, tabById, useDocs } from "./docs";
 import { currentJob } from "./events";
 import { changeRun } from "./exec";
 import { begin, clientId, taking } from "./jobs";
@@ -20,11 +21,20 @@ interface RunOptions {
 }
 
 /** Sends the document of the tab in view, as often as the batch says. */
-export async function run(options: RunOptions = {}): Promise<void> {
+export function run(options: RunOptions = {}): Promise<void> {
   endGesture();
-  const { batch } = useUi.getState();
-  for (let i = 0; i < (options.upTo === undefined ? batch : 1); i++) if (!(await runOnce(activeTab(), options))) return;
+  const { id } = activeTab();
+  const often = options.upTo === undefined ? useUi.getState().batch : 1;
+  return sending(async () => {
+    for (let i = 0; i < often; i++) {
+      const tab = tabById(id);
+      if (!tab || !(await runOnce(tab, options))) return;
+    }
+  });
 }
+
+/** What follows a run, another seed say, comes with the server's answer, and is for the next run to send. */
+const sending = inTurn();
 
 async function runOnce(tab: Tab, { front, upTo: end }: RunOptions): Promise<boolean> {
   const { catalogue } = useLibrary.getState();
@@ -50,7 +60,7 @@ async function runOnce(tab: Tab, { front, upTo: end }: RunOptions): Promise<bool
     const seeds = seedsOf(prompt).map(({ path, widget, value }) => [`${path} ${widget}`, value]);
     changeRun(tab.id, (run) => ({ ...run, seeds: { ...run.seeds, ...Object.fromEntries(seeds) } }));
     showProblems(tab, accepted.node_errors);
-    amend(tab.id, (present) => afterRun(present, catalogue, Math.random));
+    amend(tab.id, (present) => afterRun(present, catalogue, Math.random, doc));
     return true;
   } catch (error) {
     const body = error instanceof rest.ServerError && isObject(error.body) ? error.body : {};

@@ -28,7 +28,9 @@ export interface Toast {
   readonly text: string;
   readonly kind: "info" | "error" | "ok";
   readonly action?: ToastAction;
-  /** What it is about, one by one; such a message stays until it is dismissed. */
+  /** How long it is to be seen; without it, until it is dismissed. */
+  readonly ms?: number;
+  /** What it is about, one by one. */
   readonly list?: readonly ToastAction[];
 }
 
@@ -88,6 +90,8 @@ interface Ui {
   readonly batch: number;
   readonly toasts: readonly Toast[];
   readonly renaming?: NodeId;
+  /** The node whose sockets are linked by their names. */
+  readonly naming?: NodeId;
   readonly renamingFrame?: number;
   /** The node whose class is explained. */
   readonly help?: NodeId;
@@ -106,7 +110,7 @@ interface Ui {
     readonly frame?: number;
   };
   /** The dialog that asks where to save: anew, or because what is there was changed by somebody else. */
-  readonly saveAs?: "new" | "taken";
+  readonly saveAs?: { readonly tab: string; readonly taken: boolean };
   readonly question?: Question;
   /** A picture that was dropped and carries a workflow: what to do with it. */
   readonly dropped?: { readonly screen: Point; readonly name: string; readonly choices: readonly ToastAction[] };
@@ -188,8 +192,7 @@ let toastId = 0;
 const TOAST_MS = 5000;
 
 export function toast(text: string, kind: Toast["kind"] = "info", action?: ToastAction): void {
-  const id = show({ text, kind, action });
-  setTimeout(() => dismiss(id), kind === "error" ? 2 * TOAST_MS : TOAST_MS);
+  show({ text, kind, action, ms: kind === "error" ? 2 * TOAST_MS : TOAST_MS });
 }
 
 /** Says several things that are wrong, each with a way to it. */
@@ -202,12 +205,11 @@ export function dropLists(): void {
   useUi.setState(({ toasts }) => ({ toasts: toasts.filter((one) => !one.list) }));
 }
 
-function show(message: Omit<Toast, "id">): number {
+function show(message: Omit<Toast, "id">): void {
   const id = ++toastId;
   useUi.setState(({ toasts }) => ({
     toasts: [...toasts.filter((one) => one.text !== message.text).slice(-3), { id, ...message }],
   }));
-  return id;
 }
 
 /** Whether the person wants what is asked. */

@@ -5,6 +5,7 @@ import { imageName } from "../api/rest";
 import type { Json } from "../model/json";
 import type { WidgetShape } from "../model/shape";
 import { isGone } from "../model/warnings";
+import { Coming } from "../panels/Coming";
 import { chooseFile } from "../store/files";
 import { readFolder, uploadPicture, usePictureNames, usePresence } from "../store/pictures";
 import { report } from "../store/ui";
@@ -89,7 +90,7 @@ function Choice({ widget, label, value, onChange, missing, onOpen, children }: C
         </Popover.Trigger>
         <Popover.Portal>
           <Popover.Content className="popover options nowheel" align="start" sideOffset={4} collisionPadding={8}>
-            <Suspense>
+            <Suspense fallback={<Coming onLeave={() => setOpen(false)} />}>
               <Options
                 widget={widget}
                 value={value}

@@ -7,7 +7,7 @@ import { numeric } from "../model/integer";
 import { type Json, readJson, writeJson } from "../model/json";
 import { isTall } from "../model/layout";
 import { controlOf, type WidgetShape } from "../model/shape";
-import { activeTab, edit, editDuring, endGesture } from "../store/docs";
+import { activeTab, edit, editDuring, editingHere, endGesture } from "../store/docs";
 import { runOf, useExec } from "../store/exec";
 import { useLibrary } from "../store/library";
 import { ChoiceField } from "./ChoiceField";
@@ -43,7 +43,9 @@ export function WidgetControl(props: ControlProps) {
     editDuring(`${at} ${id} ${widget.name}`, `change ${widget.label}`, (doc) =>
       writeText(doc, at, id, { widget: widget.name, text }, useLibrary.getState().catalogue),
     );
-  const once = (next: Json) => edit(`change ${widget.label}`, (doc) => setValue(doc, at, id, widget.name, next));
+  // A picture that is uploaded comes a while after it was chosen.
+  const change = editingHere();
+  const once = (next: Json) => change(`change ${widget.label}`, (doc) => setValue(doc, at, id, widget.name, next));
   if (widget.kind === "toggle") {
     const on = value === true;
     return (

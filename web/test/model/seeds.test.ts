@@ -19,6 +19,17 @@ const widget = () => {
   return found;
 };
 
+it("a seed that was changed after the run was sent is not stepped: it is for the next run", () => {
+  const { doc, id } = textToImage();
+  const sampler = id.sampler as string;
+  const counting = setValue(doc, "root", sampler, "seed:control", "increment");
+  const sent = setValue(counting, "root", sampler, "seed", 5);
+  const seedOf = (now: typeof doc) => afterRun(now, catalogue, () => 0, sent).root.nodes.get(sampler)?.values.seed;
+  expect(seedOf(sent)).toBe(6);
+  expect(seedOf(setValue(sent, "root", sampler, "steps", 7))).toBe(6);
+  expect(seedOf(setValue(sent, "root", sampler, "seed", 100))).toBe(100);
+});
+
 describe("seeds up to 2^64 - 1 keep every digit", () => {
   it("through the document, the file and the prompt, both ways", () => {
     fc.assert(

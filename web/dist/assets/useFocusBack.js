@@ -1,0 +1,1 @@
+import{r as e}from"./rolldown-runtime.js";import{n as t}from"./jsx-runtime.js";var n=e(t(),1),r=e=>e.preventDefault();function i(){let e=(0,n.useRef)(document.activeElement);return(0,n.useEffect)(()=>{let t=e.current;return()=>{t instanceof HTMLElement&&t.focus({preventScroll:!0})}},[]),{onCloseAutoFocus:r}}export{i as t};
