@@ -48,6 +48,24 @@ def view(page: Page) -> tuple[float, float, float]:
     return x, y, zoom
 
 
+def test_where_to_begin_fits_the_screen(phone: Page) -> None:
+    begin = phone.get_by_role("region", name="Where to begin")
+    expect(begin.locator(".template")).to_have_count(3)
+    for each in (begin.get_by_role("heading"), *begin.get_by_role("button").all()):
+        expect(each).to_be_in_viewport(ratio=1)
+    box = begin.get_by_role("button").last.bounding_box()
+    bar = phone.locator(".rail").bounding_box()
+    assert box
+    assert bar
+    assert box["y"] + box["height"] <= bar["y"]
+    begin.get_by_role("button", name="Text to image").click()
+    expect(node(phone, "CheckpointLoaderSimple")).to_be_visible()
+    phone.get_by_role("button", name="Form").first.click()
+    form = phone.locator(".panel-body")
+    expect(form.get_by_role("button", name="Run")).to_be_visible()
+    assert form.evaluate("element => element.scrollWidth - element.clientWidth") == 0
+
+
 def test_a_graph_opens_where_it_begins_and_can_be_read(phone: Page) -> None:
     phone.get_by_role("button", name="Text to image").first.click()
     first = node(phone, "CheckpointLoaderSimple")
