@@ -213,6 +213,23 @@ def test_two_fingers_slide_the_view_and_a_wheel_zooms_it(editor: Page) -> None:
     expect(zoom).not_to_have_text(said)
 
 
+def test_the_middle_button_pans_and_pastes_nothing(editor: Page) -> None:
+    """Firefox on Linux pastes what is selected where the middle button comes up, unless the page says no."""
+    open_blank(editor)
+    editor.evaluate("window.addEventListener('auxclick', event => { window.refused = event.defaultPrevented; })")
+    before = node(editor, "EmptyImage").bounding_box()
+    assert before
+    editor.mouse.move(700, 700)
+    editor.mouse.down(button="middle")
+    editor.mouse.move(740, 730, steps=4)
+    editor.mouse.up(button="middle")
+    settled(editor)
+    after = node(editor, "EmptyImage").bounding_box()
+    assert after
+    assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((40, 30), abs=1)
+    assert editor.evaluate("window.refused") is True
+
+
 def test_space_drags_the_view_wherever_it_is_taken_hold_of(editor: Page) -> None:
     open_blank(editor)
     card = node(editor, "SaveImage")

@@ -35,10 +35,17 @@ export function usePaste(): void {
         report(error);
       }
     };
+    // Firefox on Linux pastes what is selected where the middle button comes up; here that button has panned.
+    const middle = (event: MouseEvent) => {
+      const kept = typing(event.target) || (event.target as Element).closest("a");
+      if (event.button === 1 && !kept) event.preventDefault();
+    };
+    document.addEventListener("auxclick", middle);
     document.addEventListener("copy", copy);
     document.addEventListener("cut", copy);
     document.addEventListener("paste", paste);
     return () => {
+      document.removeEventListener("auxclick", middle);
       document.removeEventListener("copy", copy);
       document.removeEventListener("cut", copy);
       document.removeEventListener("paste", paste);

@@ -112,8 +112,10 @@ export function Canvas() {
   const flow = useRef<Flow>(undefined);
   const hold = useMemo(() => holdIn(flow), []);
   useViewports(view, flow);
+  const canvas = useWheelSense();
   return (
     <div
+      ref={canvas}
       className={["canvas", level, linking && "linking", panning && "panning"].filter(Boolean).join(" ")}
       onPointerMove={(event) => {
         notePointer({ x: event.clientX, y: event.clientY });
@@ -136,11 +138,6 @@ export function Canvas() {
         if (!(event.target as Element).classList.contains("react-flow__pane")) return;
         const screen = { x: event.clientX, y: event.clientY };
         useUi.setState({ search: { screen, place: placeAt(screen) } });
-      }}
-      onWheelCapture={(event) => {
-        const before = useUi.getState().slides;
-        const slides = isTrackpad(event, before);
-        if (slides !== before) useUi.setState({ slides });
       }}
       onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => drop(event)}
@@ -214,6 +211,24 @@ export function Canvas() {
       {minimap && nodes.length > 0 && <Minimap nodes={nodes} tab={tab.id} />}
     </div>
   );
+}
+
+/**
+ * Notes whether a wheel turns or fingers slide. Not by React, whose own events ask for the lengths first: see `isTrackpad`.
+ */
+function useWheelSense(): React.RefObject<HTMLDivElement | null> {
+  const canvas = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = canvas.current;
+    const sense = (event: WheelEvent) => {
+      const before = useUi.getState().slides;
+      const slides = isTrackpad(event, before);
+      if (slides !== before) useUi.setState({ slides });
+    };
+    element?.addEventListener("wheel", sense, { capture: true, passive: true });
+    return () => element?.removeEventListener("wheel", sense, { capture: true });
+  }, []);
+  return canvas;
 }
 
 /** Only what changes a node's size; progress must not make the whole list of nodes anew. */

@@ -13,7 +13,9 @@ const NOTCH = 50;
 
 /** What it is, seen by one event and by what it was thought to be; most events could be of both. */
 export function isTrackpad(turn: Turn, before: boolean): boolean {
-  const { deltaX, deltaY, deltaMode, ctrlKey, shiftKey } = turn;
+  // Firefox tells of the lines of a wheel only to who asks for the mode before the lengths.
+  const { deltaMode } = turn;
+  const { deltaX, deltaY, ctrlKey, shiftKey } = turn;
   if (ctrlKey || shiftKey) return before;
   if (deltaMode !== 0) return false;
   // No wheel turns in two directions at once.

@@ -18,6 +18,24 @@ describe("what turns", () => {
     expect(isTrackpad(turn(0, 3, { deltaMode: 1 }), true)).toBe(false);
     expect(isTrackpad(turn(0, 137), true)).toBe(true);
   });
+  it("is a wheel in Firefox, which calls lines what was not taken for pixels before", () => {
+    let asPixels = false;
+    const firefox = {
+      ...turn(0, 0),
+      get deltaX() {
+        asPixels = true;
+        return 0;
+      },
+      get deltaY() {
+        asPixels = true;
+        return 48;
+      },
+      get deltaMode() {
+        return asPixels ? 0 : 1;
+      },
+    };
+    expect(isTrackpad(firefox, true)).toBe(false);
+  });
   it("is not told by a pinch, or by a wheel that Shift turns aside", () => {
     expect(isTrackpad(turn(2, 120, { ctrlKey: true }), false)).toBe(false);
     expect(isTrackpad(turn(120, 1, { shiftKey: true }), false)).toBe(false);
