@@ -91,6 +91,13 @@ def test_the_whole_mask_is_filled_turned_round_and_cleared(stage: Page) -> None:
     assert paint_at(stage, 3, 3) == 0
 
 
+def test_one_paints_where_a_browser_tells_no_moves_between_frames(stage: Page) -> None:
+    """As browsers do for a page that came over plain HTTP, and Safari did for long."""
+    stage.evaluate("delete PointerEvent.prototype.getCoalescedEvents")
+    stroke(stage, (10, 32), (54, 32))
+    assert paint_at(stage, 32, 32) == 255
+
+
 def test_areas_are_painted_and_erased_and_their_edge_made_soft(stage: Page) -> None:
     stage.keyboard.press("r")
     stroke(stage, (8, 8), (40, 40))

@@ -126,9 +126,9 @@ export function MaskStage(props: StageProps) {
 
 const onStage = (view: View, { x, y }: Point) => `${view.x + x * view.scale},${view.y + y * view.scale}`;
 
-/** Where the pointer was since the last event, too: browsers tell of it once a frame. */
+/** Where the pointer was since the last event, too: browsers tell of it once a frame, and some not to plain HTTP. */
 function steps(event: PointerEvent): readonly globalThis.PointerEvent[] {
-  const all = event.nativeEvent.getCoalescedEvents();
+  const all = event.nativeEvent.getCoalescedEvents?.() ?? [];
   return all.length ? all : [event.nativeEvent];
 }
 

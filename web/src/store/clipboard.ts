@@ -34,7 +34,8 @@ function copyFromField(text: string): void {
   field.remove();
 }
 
-export const readClipboard = async (): Promise<string> => navigator.clipboard?.readText() ?? copied;
+/** Some browsers let a page write to the clipboard only. */
+export const readClipboard = async (): Promise<string> => navigator.clipboard?.readText?.() ?? copied;
 
 /** Notes what the system's own copy took. */
 export function noteCopied(text: string): void {

@@ -213,9 +213,19 @@ function timesOf(job: Job): readonly Timed[] {
   });
 }
 
+/** Browsers on Android have the class, but let no page make one. */
+function sayOutside(body: string): Notification | undefined {
+  try {
+    return new Notification("Sfumato", { body });
+  } catch {
+    return undefined;
+  }
+}
+
 function notify(job: Job, state: Job["state"]): void {
   if (!useUi.getState().notify || !("Notification" in window) || Notification.permission !== "granted") return;
-  const said = new Notification("Sfumato", { body: `${job.title} ${state === "done" ? "is done" : "failed"}.` });
+  const said = sayOutside(`${job.title} ${state === "done" ? "is done" : "failed"}.`);
+  if (!said) return;
   said.onclick = () => {
     window.focus();
     showTab(job.tab);

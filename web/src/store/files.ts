@@ -253,7 +253,8 @@ export function download(name: string, content: Blob): void {
   link.href = URL.createObjectURL(content);
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  // Some browsers ask the person first, and read the content after the answer.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 export function exportWorkflow(): void {
