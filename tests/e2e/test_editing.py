@@ -235,6 +235,7 @@ def test_an_inner_widget_is_shown_on_the_subgraph(editor: Page) -> None:
     editor.keyboard.press("Control+Shift+g")
     editor.get_by_role("button", name="Open the subgraph").click()
     field(node(editor, "EmptyImage"), "width").click(button="right")
+    expect(editor.get_by_role("menu")).to_have_count(1)
     editor.get_by_role("menuitem", name="Show on the subgraph's node").click()
     editor.keyboard.press("u")
     outer = editor.locator(".react-flow__node").filter(has=editor.locator(".card.subgraph"))

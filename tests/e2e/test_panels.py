@@ -20,11 +20,13 @@ from tests.e2e.hands import (
     middle,
     node,
     open_template,
+    open_text,
     open_workflow,
     run,
     saved,
     set_number,
 )
+from tests.e2e.serving import ROOT
 
 BLANK = [
     {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 255]},
@@ -193,7 +195,7 @@ def test_the_form_is_arranged_and_named(editor: Page) -> None:
 
 
 def test_the_usual_is_pinned_at_once(editor: Page) -> None:
-    open_template(editor)
+    open_text(editor, "bare.json", (ROOT / "workflows" / "text_to_image.json").read_text("utf-8"))
     press(editor, "Form")
     form = editor.get_by_role("complementary", name="Form")
     form.get_by_role("button", name="Pin the usual").click()

@@ -68,6 +68,8 @@ def test_where_to_begin_fits_the_screen(phone: Page) -> None:
 
 def test_a_graph_opens_where_it_begins_and_can_be_read(phone: Page) -> None:
     phone.get_by_role("button", name="Text to image").first.click()
+    expect(phone.locator(".form-only").get_by_role("spinbutton", name="Steps")).to_be_visible()
+    phone.get_by_role("button", name="Show the graph").click()
     first = node(phone, "CheckpointLoaderSimple")
     expect(first).to_be_visible()
     assert view(phone)[2] >= LEGIBLE

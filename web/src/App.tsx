@@ -22,6 +22,7 @@ import { followCatalogue } from "./store/followCatalogue";
 import { adopt, startEvents } from "./store/jobs";
 import { loadCatalogue, useLibrary } from "./store/library";
 import { restore, startKeeping } from "./store/persist";
+import { followEdits } from "./store/problems";
 import { report, useUi } from "./store/ui";
 import { useDropGuard } from "./useDropGuard";
 import { usePaste } from "./usePaste";
@@ -101,11 +102,11 @@ function useStart(): boolean {
   const ready = useLibrary((state) => state.ready);
   const [restored, setRestored] = useState(false);
   useEffect(() => {
-    const unfollow = followCatalogue();
+    const unfollow = [followCatalogue(), followEdits()];
     void loadCatalogue();
     const stop = startEvents();
     return () => {
-      unfollow();
+      for (const stopOne of unfollow) stopOne();
       stop();
     };
   }, []);

@@ -5,6 +5,7 @@ import { type Doc, type GraphId, graphOf, linksInto, type NodeId, ROOT } from ".
 import * as edits from "../src/model/edits";
 import * as exposed from "../src/model/exposed";
 import * as frames from "../src/model/frames";
+import { isTall } from "../src/model/layout";
 import * as pins from "../src/model/pins";
 import * as ports from "../src/model/ports";
 import * as rereading from "../src/model/reread";
@@ -13,6 +14,7 @@ import { shapeOf } from "../src/model/shape";
 import * as subgraphs from "../src/model/subgraphs";
 import * as substitution from "../src/model/substitute";
 import { fits } from "../src/model/types";
+import * as usual from "../src/model/usualPins";
 import { catalogue, textToImage } from "./support";
 
 /** A chance to change a graph of a document: numbers choose what and how. */
@@ -38,11 +40,13 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   reroutes,
   subgraphs,
   substitute: substitution,
+  usualPins: usual,
 };
 
 /** What these modules tell of a document, and parts of edits that are tried with the whole. */
 export const READERS: ReadonlySet<string> = new Set([
   "alone",
+  "usualPins",
   "boxOf",
   "bounds",
   "clashing",
@@ -101,8 +105,11 @@ export const GESTURES: Readonly<Record<string, (chance: Chance) => Doc>> = {
     return node && widget ? edits.setValue(now.doc, now.at, node.id, widget.name, value) : now.doc;
   },
   writeText: (now) => {
-    const write = { widget: "text", text: "more and more words ".repeat(now.b % 30) };
-    return edits.writeText(now.doc, now.at, pick(now, now.a), write, catalogue);
+    const node = graphOf(now.doc, now.at).nodes.get(pick(now, now.a));
+    const widget = node && shapeOf(node, around(now)).widgets.find(isTall);
+    const text = "more and more words ".repeat(now.b % 30);
+    if (!node || !widget) return now.doc;
+    return edits.writeText(now.doc, now.at, node.id, { widget: widget.name, text }, catalogue);
   },
   resetValue: (now) => {
     const node = graphOf(now.doc, now.at).nodes.get(pick(now, now.a));
@@ -206,6 +213,7 @@ export const GESTURES: Readonly<Record<string, (chance: Chance) => Doc>> = {
   settleExposed: (now) => exposed.settleExposed(now.doc, catalogue),
   yieldExposed: (now) => exposed.yieldExposed(now.doc, definition(now)?.id ?? "", String(now.b % 9), "text"),
   togglePin: (now) => pins.togglePin(now.doc, pick(now, now.a), "text"),
+  withUsualForm: (now) => usual.withUsualForm(now.doc, catalogue),
   movePin: (now) => pins.movePin(now.doc, now.a % 3, now.b % 3),
   labelPin: (now) => pins.labelPin(now.doc, pick(now, now.a), "text", now.b % 2 ? `label ${now.c}` : ""),
   movePins: (now) => pins.movePins(now.doc, now.at, (id) => [id]),

@@ -12,7 +12,7 @@ import {
 import { lazy, Suspense, useEffect, useLayoutEffect, useMemo, useRef } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { linkPath } from "../model/curves";
-import type { Doc, NodeId } from "../model/document";
+import type { Doc } from "../model/document";
 import { addNode, type Point } from "../model/edits";
 import { socketColour } from "../model/types";
 import { LEAST_ZOOM, MOST_ZOOM } from "../model/view";
@@ -44,6 +44,7 @@ import { Minimap } from "./Minimap";
 import { beginMarquee } from "./marquee";
 import { applyChanges, makeNodeDrag } from "./moving";
 import { NodeCard } from "./NodeCard";
+import { openMenu } from "./openMenu";
 import { selectEdges } from "./selecting";
 import { TinyLinks } from "./TinyLinks";
 import { tap } from "./tapping";
@@ -334,13 +335,6 @@ const nodeMenu = (event: React.MouseEvent, node: AnyNode) =>
   openMenu(event, isFrameId(node.id) ? { frame: frameNumber(node.id) } : { node: node.id });
 const edgeMenu = (event: React.MouseEvent, edge: LinkEdge) => openMenu(event, { link: edge.data?.link.id });
 const paneMenu = (event: React.MouseEvent | MouseEvent) => openMenu(event, {});
-
-function openMenu(event: React.MouseEvent | MouseEvent, on: { node?: NodeId; link?: number; frame?: number }): void {
-  event.preventDefault();
-  const screen = { x: event.clientX, y: event.clientY };
-  if (on.node && !useUi.getState().selection.has(on.node)) useUi.setState({ selection: new Set([on.node]) });
-  useUi.setState({ menu: { screen, place: placeAt(screen), ...on } });
-}
 
 function drop(event: React.DragEvent): void {
   event.preventDefault();

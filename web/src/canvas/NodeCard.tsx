@@ -1,5 +1,5 @@
 import { type NodeProps, NodeResizeControl } from "@xyflow/react";
-import { ChevronRight, Layers, Replace, TriangleAlert } from "lucide-react";
+import { ChevronRight, Ellipsis, Layers, Replace, TriangleAlert } from "lucide-react";
 import { type MouseEvent, memo, useContext, useMemo } from "react";
 import { BYPASS } from "../model/document";
 import { renameNode, resizeNode } from "../model/edits";
@@ -23,6 +23,7 @@ import { grabInput } from "./gestures";
 import { LevelContext } from "./lod";
 import { Media } from "./Media";
 import { NoteBody } from "./NoteBody";
+import { openMenu } from "./openMenu";
 import { Socket } from "./Socket";
 import { TitleField } from "./TitleField";
 
@@ -117,6 +118,16 @@ function Head({ id, data, run }: { id: string; data: CardData; run?: NodeRun }) 
           <Layers size={14} />
         </button>
       )}
+      <button
+        type="button"
+        className="icon actions nodrag"
+        tabIndex={-1}
+        title="Actions"
+        aria-label="Actions"
+        onClick={(event) => openMenu(event, { node: id })}
+      >
+        <Ellipsis size={14} />
+      </button>
     </header>
   );
 }

@@ -46,6 +46,10 @@ function look(doc: Doc, catalogue: Catalogue, locate: Locate, pin: Pin) {
 
 /** "sampler_name" as people write it. */
 function plain(name: string): string {
-  const words = name.replace(/_/g, " ").trim();
+  const words = name
+    .replace(/_/g, " ")
+    .replace(/\b(cfg|vae|clip|id)\b/gi, (short) => short.toUpperCase())
+    .replace(/\blora\b/gi, "LoRA")
+    .trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -1,3 +1,14 @@
+import { type Graph, linksInto, type NodeId } from "./document";
+
+/** Whether an edit gave the node something else: other values, other links, or another mode. */
+export function givenAnew(before: Graph | undefined, after: Graph | undefined, id: NodeId): boolean {
+  const [was, is] = [before?.nodes.get(id), after?.nodes.get(id)];
+  if (!was || !is || !before || !after) return was !== is;
+  if (was.values !== is.values || was.mode !== is.mode || was.type !== is.type) return true;
+  const fed = (graph: Graph) => linksInto(graph, id).map(({ input, from, slot }) => `${input} ${from} ${slot}`);
+  return fed(before).sort().join("\n") !== fed(after).sort().join("\n");
+}
+
 /** What a server has against one input of one node. Ours says it in a sentence too, which ComfyUI's does not. */
 export interface Fault {
   readonly message: string;

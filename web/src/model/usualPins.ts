@@ -21,6 +21,11 @@ export function usualPins(doc: Doc, catalogue: Catalogue): readonly Pin[] {
     .map((one) => one.pin);
 }
 
+/** The document with a form, so that it is a page as well as a graph. */
+export function withUsualForm(doc: Doc, catalogue: Catalogue): Doc {
+  return doc.form.length ? doc : { ...doc, form: usualPins(doc, catalogue) };
+}
+
 const SETTINGS = ["seed", "noise_seed", "steps", "width", "height", "denoise"];
 
 function rankOf(widget: WidgetShape): number | undefined {

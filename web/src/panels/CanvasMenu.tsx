@@ -77,6 +77,7 @@ export function CanvasMenu() {
           type="button"
           role="menuitem"
           key={one.label}
+          onPointerMove={(event) => event.currentTarget.focus({ preventScroll: true })}
           onClick={() => {
             close();
             one.run();
@@ -86,7 +87,10 @@ export function CanvasMenu() {
           {one.keys && <kbd>{keyLabel(one.keys)}</kbd>}
         </button>
       ))}
-      {menu.node && !menu.node.startsWith("dot:") && <Swatches onPick={close} />}
+      {menu.node && !menu.node.startsWith("dot:") && (
+        <Swatches colours={COLOURS} onChoose={colourChosen} onPick={close} />
+      )}
+      {menu.frame !== undefined && <Swatches colours={FRAME_COLOURS} onChoose={tint(menu.frame)} onPick={close} />}
     </div>
   );
 }
@@ -97,11 +101,17 @@ function step(box: HTMLElement | null, by: number): void {
   all[(at + by + all.length) % all.length]?.focus();
 }
 
-function Swatches({ onPick }: { onPick: () => void }) {
+interface SwatchesProps {
+  readonly colours: readonly { readonly name: string; readonly value: string | undefined }[];
+  readonly onChoose: (value: string | undefined) => void;
+  readonly onPick: () => void;
+}
+
+function Swatches({ colours, onChoose, onPick }: SwatchesProps) {
   return (
     // biome-ignore lint/a11y/useSemanticElements: a row of colours inside a menu
     <div className="swatches" role="group" aria-label="Colour">
-      {COLOURS.map(({ name, value }) => (
+      {colours.map(({ name, value }) => (
         <button
           type="button"
           key={name}
@@ -109,7 +119,7 @@ function Swatches({ onPick }: { onPick: () => void }) {
           aria-label={`Colour: ${name}`}
           style={{ background: value ?? "var(--node-head)" }}
           onClick={() => {
-            colourChosen(value);
+            onChoose(value);
             onPick();
           }}
         />
@@ -189,16 +199,25 @@ function linkItems(id: number): readonly Item[] {
   ];
 }
 
+const FRAME_COLOURS = [
+  { name: "Blue", value: "#3f789e" },
+  { name: "Cyan", value: "#2f8f8f" },
+  { name: "Green", value: "#3f9e6a" },
+  { name: "Amber", value: "#b8863a" },
+  { name: "Red", value: "#b0525c" },
+  { name: "Purple", value: "#7a5ab8" },
+  { name: "Grey", value: "#6b7485" },
+];
+
+const tint = (id: number) => (color: string | undefined) => {
+  if (color) edit("colour frame", (doc, at) => editFrame(doc, at, id, { color }));
+};
+
 function frameItems(id: number): readonly Item[] {
   const folded = currentGraph().graph.frames.get(id)?.folded;
-  const tint = (color: string) => edit("colour frame", (doc, at) => editFrame(doc, at, id, { color }));
   return [
     { label: folded ? "Unfold" : "Fold", keys: keysNow(command("collapse"))[0], run: () => foldFrames([id]) },
     { label: "Rename the frame", run: () => useUi.setState({ renamingFrame: id }) },
-    { label: "Blue", run: () => tint("#3f789e") },
-    { label: "Green", run: () => tint("#3f9e6a") },
-    { label: "Purple", run: () => tint("#7a5ab8") },
-    { label: "Amber", run: () => tint("#b8863a") },
     { label: "Delete the frame", run: () => edit("delete frame", (doc, at) => removeFrame(doc, at, id)) },
   ];
 }

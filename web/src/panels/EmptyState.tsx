@@ -1,19 +1,13 @@
 import { useEffect, useState } from "react";
 import { listTemplates, type Template } from "../api/rest";
+import { plainestFirst } from "../model/templates";
+import { command } from "../store/commands";
 import { activeTab, docOf, useDocs } from "../store/docs";
 import { openTemplate } from "../store/files";
 import { openSearch } from "../store/focus";
 import { loadCatalogue, useLibrary } from "../store/library";
 import { togglePanel, useUi } from "../store/ui";
 import { TemplateCard } from "./TemplateCard";
-
-const FIRST = ["text_to_image", "image_to_image", "inpaint"];
-
-/** Three to begin with: the plainest where they are there. */
-function firstOf(templates: readonly Template[]): readonly Template[] {
-  const rank = ({ name }: Template) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
-  return [...templates].sort((a, b) => rank(a) - rank(b)).slice(0, 3);
-}
 
 /** What an empty canvas says: where to begin. */
 export function EmptyState({ ready }: { ready: boolean }) {
@@ -40,9 +34,11 @@ export function EmptyState({ ready }: { ready: boolean }) {
     <section className="empty" aria-label="Where to begin">
       <h1>Begin with a template</h1>
       <div className="cards">
-        {firstOf(templates).map((one) => (
-          <TemplateCard key={one.name} template={one} onPick={() => void openTemplate(one)} />
-        ))}
+        {plainestFirst(templates)
+          .slice(0, 3)
+          .map((one) => (
+            <TemplateCard key={one.name} template={one} onPick={() => void openTemplate(one)} />
+          ))}
       </div>
       <p>
         {templates.length > 3 && (
@@ -53,9 +49,12 @@ export function EmptyState({ ready }: { ready: boolean }) {
             ·{" "}
           </>
         )}
-        drop an image or a workflow here ·{" "}
+        <button type="button" className="plain" onClick={command("open").run}>
+          open a workflow or a picture
+        </button>
+        <span className="by-mouse">, or drop it here</span> ·{" "}
         <button type="button" className="plain" onClick={openSearch}>
-          press <kbd>Tab</kbd> to add a node
+          add a node <kbd className="by-mouse">Tab</kbd>
         </button>
       </p>
     </section>

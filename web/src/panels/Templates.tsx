@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { listTemplates, type Template } from "../api/rest";
 import { filterTexts } from "../model/search";
+import { plainestFirst } from "../model/templates";
 import { openTemplate } from "../store/files";
 import { report } from "../store/ui";
 import { TemplateCard } from "./TemplateCard";
@@ -11,7 +12,7 @@ export default function Templates() {
   useEffect(() => {
     listTemplates().then(setTemplates, report);
   }, []);
-  const found = filterTexts(templates ?? [], text, (one) => `${one.title} ${one.description}`);
+  const found = filterTexts(plainestFirst(templates ?? []), text, (one) => `${one.title} ${one.description}`);
   return (
     <>
       <input

@@ -4,12 +4,13 @@ import { useEffect, useRef, useState } from "react";
 import { RECONNECT } from "../api/ws";
 import { TitleField } from "../canvas/TitleField";
 import type { Command } from "../model/keys";
+import { closeFindably, holdsUnsaved } from "../store/closing";
 import { command, keyLabel } from "../store/commands";
-import { closeTab, docOf, isDirty, newTab, renameTab, showTab, type Tab, useDocs } from "../store/docs";
+import { newTab, renameTab, showTab, type Tab, useDocs } from "../store/docs";
 import { progressOf, useExec } from "../store/exec";
 import { useKeysOf } from "../store/keys";
 import { cancel, run } from "../store/run";
-import { toast, useUi } from "../store/ui";
+import { useUi } from "../store/ui";
 import { isMacKey } from "./keys";
 
 export function TopBar() {
@@ -80,7 +81,7 @@ function MenuCommand({ command: one }: { command: Command }) {
 
 function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
   const [renaming, setRenaming] = useState(false);
-  const dirty = isDirty(tab) && docOf(tab).root.nodes.size > 0;
+  const dirty = holdsUnsaved(tab);
   const running = useExec((state) =>
     Object.values(state.jobs).some((job) => job.tab === tab.id && job.state === "running"),
   );
@@ -93,7 +94,7 @@ function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
       ref={place}
       className={active ? "tab active" : "tab"}
       title={tab.name}
-      onAuxClick={(event) => event.button === 1 && close(tab, dirty)}
+      onAuxClick={(event) => event.button === 1 && closeFindably(tab)}
     >
       {renaming ? (
         <TitleField
@@ -117,19 +118,11 @@ function TabButton({ tab, active }: { tab: Tab; active: boolean }) {
           {dirty && <i className="dirty" title="Not saved on the server" />}
         </button>
       )}
-      <button type="button" className="icon close" aria-label={`Close ${tab.name}`} onClick={() => close(tab, dirty)}>
+      <button type="button" className="icon close" aria-label={`Close ${tab.name}`} onClick={() => closeFindably(tab)}>
         <X size={12} />
       </button>
     </div>
   );
-}
-
-/** Closing never asks and never loses: the toast brings the tab back, and later the list of drafts does. */
-function close(tab: Tab, dirty: boolean): void {
-  closeTab(tab.id);
-  if (!dirty) return;
-  const back = () => useDocs.setState((state) => ({ tabs: [...state.tabs, tab], active: tab.id }));
-  toast(`Closed ${tab.name}, which was not saved.`, "info", { label: "Reopen", run: back });
 }
 
 function RunCluster() {

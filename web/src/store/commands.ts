@@ -18,7 +18,8 @@ import { unwrapSubgraph, wrapInSubgraph } from "../model/subgraphs";
 import { substitute } from "../model/substitute";
 import { alignChosen, frameChosen, layOut } from "./arranging";
 import { clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
-import { activeTab, closeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
+import { closeFindably } from "./closing";
+import { activeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
 import { chooseFile, exportApi, exportWorkflow, openFile, save, saveAs } from "./files";
 import { fitView, moving, openSearch, placeHere, theFlow } from "./focus";
 import { loadCatalogue, useLibrary } from "./library";
@@ -239,8 +240,8 @@ export const COMMANDS: readonly Command[] = [
     keys: ["Mod+Shift+X"],
     run: onChosen("take out", (ids) => (doc, at) => extractNodes(doc, at, ids)),
   },
-  { id: "copy", label: "Copy", group: "Edit", keys: [], run: () => void copyChosen() },
-  { id: "paste", label: "Paste", group: "Edit", keys: [], run: () => void pasteChosen(false) },
+  { id: "copy", label: "Copy", group: "Edit", keys: ["Mod+C"], run: () => void copyChosen() },
+  { id: "paste", label: "Paste", group: "Edit", keys: ["Mod+V"], run: () => void pasteChosen(false) },
   {
     id: "paste-linked",
     label: "Paste with its incoming links",
@@ -421,7 +422,7 @@ export const COMMANDS: readonly Command[] = [
     run: () => enterView(activeTab().view.slice(0, -1)),
   },
   { id: "new", label: "New workflow", group: "File", keys: ["Mod+Alt+N"], run: newTab },
-  { id: "close", label: "Close the tab", group: "File", keys: [], run: () => closeTab(activeTab().id) },
+  { id: "close", label: "Close the tab", group: "File", keys: [], run: () => closeFindably(activeTab()) },
   {
     id: "open",
     label: "Open a file",

@@ -70,8 +70,13 @@ function reportMissing(doc: Doc): void {
 
 export async function openTemplate(template: rest.Template): Promise<void> {
   try {
-    const [{ openText }, text] = await Promise.all([reading(), rest.readTemplate(template.name)]);
-    openWorkflow(template.title || template.name, openText(text, using()));
+    const [{ openText }, { withUsualForm }, text] = await Promise.all([
+      reading(),
+      import("../model/usualPins"),
+      rest.readTemplate(template.name),
+    ]);
+    const doc = withUsualForm(openText(text, using()), useLibrary.getState().catalogue);
+    openWorkflow(template.title || template.name, doc);
   } catch (error) {
     report(error);
   }

@@ -11,10 +11,15 @@ export function useKeysOf(): (command: Command) => readonly string[] {
   return (command) => keysOf(command, chosen);
 }
 
+/** The browser tells of these itself, with the clipboard in hand; taking the key from it would be asking for leave. */
+const OF_THE_BROWSER = new Set(["Mod+C", "Mod+V"]);
+
 /** The command that a key press asks for, if any. */
 export function commandFor(event: KeyboardEvent): Command | undefined {
   const keys = pressed(event);
-  return keys === undefined ? undefined : COMMANDS.find((one) => keysNow(one).includes(keys));
+  return keys === undefined || OF_THE_BROWSER.has(keys)
+    ? undefined
+    : COMMANDS.find((one) => keysNow(one).includes(keys));
 }
 
 export function rebind(id: string, keys: string): void {

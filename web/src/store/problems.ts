@@ -1,8 +1,9 @@
 import type { Accepted } from "../api/rest";
-import { faultSentence, inPlace } from "../model/problems";
+import { type Doc, type Graph, graphOf, type NodeId } from "../model/document";
+import { faultSentence, givenAnew, inPlace } from "../model/problems";
 import { type Prompt, unfilled } from "../model/prompt";
-import { showTab, type Tab } from "./docs";
-import { changeRun, setNode } from "./exec";
+import { docOf, locate, showTab, type Tab, useDocs } from "./docs";
+import { changeRun, runOf, setNode, useExec } from "./exec";
 import { goToNode } from "./focus";
 import { useLibrary } from "./library";
 import { dropLists, toast, toastList } from "./ui";
@@ -45,6 +46,37 @@ function showList(tab: Tab, wrong: readonly (readonly [path: string, sentence: s
   const [only] = actions;
   if (only && actions.length === 1) toast(only.label, "error", { label: "Show", run: only.run });
   else if (only) toastList(`${actions.length} things keep it from running:`, actions);
+}
+
+/** Takes away what was said against nodes that an edit, or its undoing, gave something else. */
+export function followEdits(): () => void {
+  return useDocs.subscribe((now, before) => {
+    if (now.tabs === before.tabs) return;
+    for (const tab of now.tabs) {
+      const old = before.tabs.find((one) => one.id === tab.id);
+      if (old && docOf(old) !== docOf(tab)) forgetAnswered(tab.id, docOf(old), docOf(tab));
+    }
+  });
+}
+
+function forgetAnswered(tab: string, before: Doc, after: Doc): void {
+  const { nodes } = runOf(useExec.getState(), tab);
+  const answered = Object.entries(nodes).filter(([path, { state }]) => {
+    if (state !== "error") return false;
+    const [was, is] = [placeOf(before, path), placeOf(after, path)];
+    return givenAnew(was?.graph, is?.graph, (was ?? is)?.id ?? "");
+  });
+  if (!answered.length) return;
+  const paths = new Set(answered.map(([path]) => path));
+  changeRun(tab, (run) => ({
+    ...run,
+    nodes: Object.fromEntries(Object.entries(run.nodes).filter(([path]) => !paths.has(path))),
+  }));
+}
+
+function placeOf(doc: Doc, path: string): { readonly graph: Graph; readonly id: NodeId } | undefined {
+  const place = locate(doc, path);
+  return place && { graph: graphOf(doc, place.at), id: place.id };
 }
 
 function clearErrors(tab: string): void {

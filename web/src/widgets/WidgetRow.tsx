@@ -41,6 +41,7 @@ export const WidgetRow = memo(function WidgetRow({ id, row, data, style }: Props
           className={changed ? "row widget changed nodrag" : "row widget nodrag"}
           style={style}
           title={widget.tooltip}
+          onContextMenu={(event) => event.stopPropagation()}
         >
           <WidgetControl at={around.at} id={id} path={data.path} node={data.node} widget={widget} value={value} />
         </div>

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { pinnedWidgets } from "../../src/model/form";
 import { labelPin, movePin, togglePin } from "../../src/model/pins";
-import { usualPins } from "../../src/model/usualPins";
+import { usualPins, withUsualForm } from "../../src/model/usualPins";
 import { catalogue, textToImage } from "../support";
 
 const { doc: made, id } = textToImage();
@@ -17,6 +17,7 @@ const labels = (doc: typeof made) => pinnedWidgets(doc, catalogue, locate).map((
 
 it("calls what is pinned by names that people write", () => {
   expect(labels(pinned)[2]).toBe("Sampler name");
+  expect(labels(togglePin(pinned, at("sampler"), "cfg"))[3]).toBe("CFG");
 });
 
 it("takes the name that somebody gave, and goes back without it", () => {
@@ -51,4 +52,9 @@ it("knows what most people would set", () => {
     ["latent", "height"],
     ["sampler", "denoise"],
   ]);
+});
+
+it("gives a form to what has none, and leaves what has one", () => {
+  expect(withUsualForm(made, catalogue).form).toEqual(usualPins(made, catalogue));
+  expect(withUsualForm(pinned, catalogue)).toBe(pinned);
 });
