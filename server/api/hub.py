@@ -20,7 +20,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from server.jobs.model import Json, Logged
 from server.jobs.narrate import parent_of
-from server.jobs.queue import Preview
+from server.jobs.observer import Preview
 from server.workers.messages import Catalogue
 
 log = logging.getLogger(__name__)

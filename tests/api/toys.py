@@ -19,6 +19,10 @@ _PIXEL = bytes.fromhex(
 )
 
 
+DEADLY = 66
+"""What ToyEven does not even survive looking at."""
+
+
 @node(id="ToyNumber", category="toys")
 def number(*, value: Annotated[int, Range(-1_000_000, 1_000_000)] = 1) -> int:
     """A number."""
@@ -149,4 +153,6 @@ def even(*, value: Annotated[int, Range(0, 100)] = 0) -> Shown:
 
 @even.check
 def _is_even(value: int | None) -> list[str]:
+    if value == DEADLY:
+        os._exit(5)
     return [] if value is None or value % 2 == 0 else [f"value is {value}; it must be even"]

@@ -56,6 +56,16 @@ def poisoned(server: Running, how: str) -> dict[str, Any]:
             "next_s": round(time.monotonic() - began, 2)}  # fmt: skip
 
 
+def test_a_check_that_ends_the_worker_refuses_nobody_an_answer(tmp_path: Path) -> None:
+    deadly = {"1": {"class_type": "ToyEven", "inputs": {"value": 66}}}
+    with running(tmp_path, deadlines=FAST) as server:
+        server.ended(server.submit(number(1)))  # a worker is there to be asked
+        job = server.submit(deadly)
+        ended = server.ended(job)
+        assert ended["state"] == "quarantined"
+        assert server.ended(server.submit(number(2)))["state"] == "done"
+
+
 EXPECTED = {"segfault": "quarantined", "exit": "quarantined", "memory": "failed", "loop": "cancelled"}
 
 
