@@ -422,13 +422,39 @@ class UserEntry(TypedDict):
     modified: NotRequired[float]
 
 
+class Box(TypedDict):
+    """A node seen from afar, with the type of what it gives."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    type: str
+
+
+class Line(TypedDict):
+    """A link seen from afar, between boxes by their places in the list."""
+
+    start: int
+    end: int
+    type: str
+
+
+class Sketch(TypedDict):
+    """A graph seen from afar."""
+
+    boxes: list[Box]
+    lines: list[Line]
+
+
 class Template(TypedDict):
-    """A workflow that ships."""
+    """A workflow that ships. Where there is no picture of what it makes, there is a sketch of the graph."""
 
     name: str
     title: str
     description: str
     thumbnail: str | None
+    sketch: Sketch | None
 
 
 class PackFault(TypedDict):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import mimetypes
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 
@@ -15,6 +16,10 @@ from server.api.answers import answer, refuse
 from server.api.keys import parts
 from server.api.routes import Route
 from server.api.security import PAGE_POLICY
+from server.formats.errors import FormatError
+from server.formats.reading import mapping, optional_mapping, parse_json
+from server.formats.sketch import sketch
+from server.jobs.model import Json
 
 _LONG = "public, max-age=31536000, immutable"
 
@@ -80,25 +85,19 @@ def _templates(root: Path) -> list[dict[str, Any]]:
 
 def _template(path: Path) -> dict[str, Any]:
     picture = path.with_suffix(".webp")
-    about = _about(path)
+    document: Json = {}
+    seen: Json | None = None
+    with contextlib.suppress(OSError, FormatError):
+        document = mapping(parse_json(path.read_bytes()), path.name)
+        seen = None if picture.is_file() else asdict(sketch(document))
+    about = optional_mapping(document.get("extra"))
     return {
         "name": path.stem,
         "title": str(about.get("title") or path.stem.replace("_", " ").capitalize()),
         "description": str(about.get("description") or ""),
         "thumbnail": picture.name if picture.is_file() else None,
+        "sketch": seen,
     }
-
-
-def _about(path: Path) -> dict[str, Any]:
-    """What a workflow says of itself, in `extra`."""
-    try:
-        data: object = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    document = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
-    extra: object = document.get("extra")
-    found = cast("dict[str, Any]", extra) if isinstance(extra, dict) else {}
-    return {key: found[key] for key in ("title", "description") if isinstance(found.get(key), str)}
 
 
 ROUTES = (

@@ -370,3 +370,5 @@ def test_templates_show_what_they_make(editor: Page) -> None:
     picture = card.locator("img")
     expect(picture).to_have_js_property("complete", value=True)
     assert picture.evaluate("image => image.naturalWidth") > 0
+    drawn = panel.get_by_role("button", name="Flux schnell", exact=False)
+    expect(drawn.locator(".sketch rect")).to_have_count(9)

@@ -11,6 +11,7 @@ from nodes.registry import Registry
 from server.engine.engine import Engine
 from server.engine.errors import Problem
 from server.formats import Shapes, canonical, diff, open_workflow, read_prompt, to_document
+from server.formats.sketch import sketch
 
 FOLDER = Path(__file__).parents[2] / "workflows"
 TEMPLATES = sorted(FOLDER.glob("*.json"))
@@ -46,6 +47,31 @@ def test_template_links_both_ways(path: Path) -> None:
         assert number in nodes[origin]["outputs"][slot]["links"]
         assert nodes[target]["inputs"][place]["link"] == number
         assert nodes[origin]["outputs"][slot]["type"] == kind
+
+
+@each_template
+def test_template_is_sketched_whole(path: Path) -> None:
+    document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    seen = sketch(document)
+    assert [(box.x, box.y) for box in seen.boxes] == [tuple(node["pos"]) for node in document["nodes"]]
+    assert all(box.type for box in seen.boxes)
+    places = [node["id"] for node in document["nodes"]]
+    lines = [(places[line.start], places[line.end], line.type) for line in seen.lines]
+    assert sorted(lines) == sorted((origin, target, kind) for _, origin, _, target, _, kind in document["links"])
+
+
+def test_places_are_read_as_files_have_them() -> None:
+    nodes = [
+        {"id": 1, "type": "A", "pos": {"0": 5, "1": 6}, "size": {"0": 70, "1": 80}},
+        {"id": 2, "type": "B", "pos": [1.5, 2]},
+        {"id": 3, "type": "C", "pos": "far away", "size": None},
+    ]
+    boxes = sketch({"nodes": nodes, "links": []}).boxes
+    assert [(box.x, box.y, box.width, box.height) for box in boxes] == [
+        (5, 6, 70, 80),
+        (1.5, 2, 210, 60),
+        (0, 0, 210, 60),
+    ]
 
 
 def needs_a_file(problem: Problem, registry: Registry, kinds: dict[str, str]) -> bool:

@@ -345,7 +345,20 @@ export interface Template {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  readonly thumbnail?: string;
+  readonly thumbnail: string | null;
+  /** The graph seen from afar, where there is no picture of what it makes. */
+  readonly sketch: Sketch | null;
+}
+
+export interface Sketch {
+  readonly boxes: readonly {
+    readonly x: number;
+    readonly y: number;
+    readonly width: number;
+    readonly height: number;
+    readonly type: string;
+  }[];
+  readonly lines: readonly { readonly start: number; readonly end: number; readonly type: string }[];
 }
 
 export async function listTemplates(): Promise<readonly Template[]> {
@@ -363,6 +376,4 @@ export async function readTemplate(name: string): Promise<string> {
   return reply.text();
 }
 
-export function templateThumbnail(template: Template): string {
-  return `/templates/${encodeURIComponent(template.thumbnail ?? `${template.name}.webp`)}`;
-}
+export const templatePicture = (name: string) => `/templates/${encodeURIComponent(name)}`;

@@ -1,20 +1,22 @@
 import { Workflow } from "lucide-react";
 import { useState } from "react";
-import { type Template, templateThumbnail } from "../api/rest";
+import { type Template, templatePicture } from "../api/rest";
+import { SketchView } from "./SketchView";
 
 export function TemplateCard({ template, onPick }: { template: Template; onPick: () => void }) {
-  const [broken, setBroken] = useState(false);
   return (
     <button type="button" className="template" onClick={onPick}>
-      {broken || template.thumbnail === undefined || template.thumbnail === null ? (
-        <span className="no-picture">
-          <Workflow size={28} />
-        </span>
-      ) : (
-        <img src={templateThumbnail(template)} alt="" loading="lazy" onError={() => setBroken(true)} />
-      )}
+      <Look template={template} />
       <strong>{template.title || template.name}</strong>
       <small>{template.description}</small>
     </button>
   );
+}
+
+/** What it makes, or else what it is made of. */
+function Look({ template: { thumbnail, sketch } }: { template: Template }) {
+  const [broken, setBroken] = useState(false);
+  if (thumbnail && !broken)
+    return <img src={templatePicture(thumbnail)} alt="" loading="lazy" onError={() => setBroken(true)} />;
+  return <span className="no-picture">{sketch ? <SketchView sketch={sketch} /> : <Workflow size={28} />}</span>;
 }
