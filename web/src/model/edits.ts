@@ -180,6 +180,8 @@ export function connect(
   const graph = graphOf(doc, at);
   const old = ends.to === GRAPH_OUTPUT ? outputLink(graph, ends.input) : linkInto(graph, ends.to, ends.input);
   if (old && old.from === ends.from && old.slot === ends.slot) return doc;
+  // A subgraph may feed a node that feeds it. Where that node is taken out, nothing is left to lead past it.
+  if (ends.from === ends.to) return doc;
   const links = new Map(graph.links);
   if (old) links.delete(old.id);
   const id = graph.lastLink + 1;

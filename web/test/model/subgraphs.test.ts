@@ -3,7 +3,7 @@ import { afterRun } from "../../src/model/afterRun";
 import { copyPart, paste } from "../../src/model/clip";
 import { type Doc, GRAPH_INPUT, type GraphNode, graphOf, linkInto, ROOT } from "../../src/model/document";
 import { openEditorFile } from "../../src/model/editorFile";
-import { addFrame, setValue, surroundings } from "../../src/model/edits";
+import { addFrame, addReroute, removeNodes, setValue, surroundings } from "../../src/model/edits";
 import type { JsonObject } from "../../src/model/json";
 import { togglePin } from "../../src/model/pins";
 import { addPort, toggleExposed } from "../../src/model/ports";
@@ -49,6 +49,17 @@ const seen = (doc: Doc, id: string, name: string) => {
 };
 
 describe("a subgraph", () => {
+  it("does not feed itself when the node between its parts is taken out", () => {
+    const { doc, id } = textToImage();
+    const [sampler, latent] = [id.sampler as string, id.latent as string];
+    const fed = linkInto(graphOf(doc, ROOT), sampler, "latent_image")?.id as number;
+    const [through, reroute] = addReroute(doc, ROOT, fed, { x: 0, y: 0 });
+    const given = { id: "sub", name: "Sampling", catalogue, portId: newId };
+    const [around, instance] = wrapInSubgraph(through, ROOT, new Set([sampler, latent]), given);
+    const links = [...graphOf(removeNodes(around, ROOT, [reroute], true), ROOT).links.values()];
+    expect(links.filter((link) => link.from === instance).map((link) => link.to)).not.toContain(instance);
+  });
+
   it("takes the pins of its nodes along, and gives them back", () => {
     const { doc, id } = textToImage();
     const pinned = togglePin(doc, id.sampler as string, "steps");
