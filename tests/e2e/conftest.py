@@ -11,13 +11,12 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 
 from tests.e2e.complaints import Complaints
+from tests.e2e.hands import open_editor
 from tests.e2e.serving import FLAGS, Served, chromium
-
-STARTS_WITHIN_MS = 120_000
 
 
 def pytest_configure() -> None:
-    expect.set_options(timeout=20_000)  # a machine may do much else
+    expect.set_options(timeout=60_000)  # a machine may do much else, and what is there costs no time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,8 +87,6 @@ def complaints(page: Page, web_url: str) -> Complaints:
 @pytest.fixture
 def editor(page: Page, web_url: str, complaints: Complaints) -> Iterator[Page]:
     """The editor on an empty canvas. Fails the test at its end for any error or any request to elsewhere."""
-    page.set_default_timeout(STARTS_WITHIN_MS)
-    page.goto(web_url)
-    expect(page.get_by_role("application")).to_be_visible(timeout=STARTS_WITHIN_MS)
+    open_editor(page, web_url)
     yield page
     assert complaints == []

@@ -12,7 +12,16 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 RUN_MS = 120_000
 """How long a run may take. Less than a test may: who waits in vain shall be able to say for what."""
 
+STARTS_WITHIN_MS = 120_000
+
 Json = dict[str, Any]
+
+
+def open_editor(page: Page, url: str) -> None:
+    """The editor, ready to be used, however slow the machine is."""
+    page.set_default_timeout(STARTS_WITHIN_MS)
+    page.goto(url)
+    expect(page.get_by_role("application")).to_be_visible(timeout=STARTS_WITHIN_MS)
 
 
 def node(editor: Page, name: str) -> Locator:
@@ -74,6 +83,22 @@ def set_number(editor: Page, name: str, value: int) -> None:
 
 def run(editor: Page) -> None:
     editor.get_by_role("button", name="Run", exact=True).click()
+
+
+def watch_for_preview(editor: Page) -> None:
+    """To be called before a run: its preview may be gone before one asks for it."""
+    editor.evaluate(
+        """() => {
+            window.previewed = false;
+            const look = () => { window.previewed ||= document.querySelector("canvas.live") !== null; };
+            new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+
+
+def expect_preview(editor: Page) -> None:
+    """Returns when a preview has been seen since one watches for it."""
+    becomes(editor, "() => window.previewed")
 
 
 def expect_picture(editor: Page, name: str) -> Locator:

@@ -24,7 +24,7 @@ TRIES = """
 async ([target, prompt]) => {
   const outcome = {};
   const attempt = async (name, act) => {
-    const tooLong = new Promise(resolve => setTimeout(resolve, 10000, 'failed'));
+    const tooLong = new Promise(resolve => setTimeout(resolve, 60000, 'failed'));
     try { outcome[name] = await Promise.race([act(), tooLong]); } catch { outcome[name] = 'failed'; }
   };
   const body = JSON.stringify(prompt);

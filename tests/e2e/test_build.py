@@ -12,10 +12,10 @@ from playwright.sync_api import Locator, Page, expect
 
 from nodes.starter.checker import describe
 from tests.e2e.hands import (
-    RUN_MS,
     add_node,
     drag,
     expect_picture,
+    expect_preview,
     kept,
     middle,
     node,
@@ -24,6 +24,7 @@ from tests.e2e.hands import (
     run,
     saved,
     socket,
+    watch_for_preview,
 )
 
 PROMPT = "a red circle above a blue square on a white background"
@@ -81,8 +82,9 @@ def test_build_text_to_image_by_mouse_and_run(editor: Page, base_folder: Path) -
     expect(editor.locator(".react-flow__edge")).to_have_count(9)
     type_number(editor, latent, "width", 128)
     type_number(editor, latent, "height", 128)
+    watch_for_preview(editor)
     run(editor)
-    expect(sampler.get_by_role("img", name="Preview of what is being made")).to_be_visible(timeout=RUN_MS)
+    expect_preview(editor)
     expect_drawn(editor, base_folder)
 
     editor.get_by_role("button", name="Gallery").click()
@@ -143,9 +145,9 @@ def test_build_text_to_image_by_keys_alone_and_run(editor: Page, base_folder: Pa
     add("SaveImage", "", ["images \u2190"])
     keys.press("l")
     expect(editor.locator(".react-flow__edge")).to_have_count(9)
+    watch_for_preview(editor)
     keys.press("Control+Enter")
-    preview = node(editor, "KSampler").get_by_role("img", name="Preview of what is being made")
-    expect(preview).to_be_visible(timeout=RUN_MS)
+    expect_preview(editor)
     expect_drawn(editor, base_folder)
 
 

@@ -43,7 +43,7 @@ def test_what_waits_says_at_which_place_and_what_runs_how_far_it_is(editor: Page
     assert heard.startswith("KSampler, 4 inputs, 4 connected, running "), heard
     assert heard.endswith(" %"), heard
     expect(editor.locator(".minimap .pulse")).to_be_visible()
-    open_text(editor, "waits.json", json.dumps({"id": "waits", "version": 0.4, "nodes": BLANK, "links": LINKS}))
+    open_another(editor, "waits")
     run(editor)
     chips = editor.locator(".chip.queued")
     expect(chips).to_have_text(["queued 1", "queued 1"])

@@ -13,10 +13,20 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.complaints import Complaints
-from tests.e2e.hands import RUN_MS, becomes, expect_picture, node, open_template, open_workflow, run, set_number
+from tests.e2e.hands import (
+    RUN_MS,
+    becomes,
+    expect_picture,
+    node,
+    open_editor,
+    open_template,
+    open_workflow,
+    run,
+    set_number,
+)
 from tests.e2e.serving import Served
 
-LONG = 40
+LONG = 60
 LOST = re.compile("WebSocket connection to|Failed to load resource: net::ERR_|ERR_CONNECTION_REFUSED")
 """What Chromium itself says of a server that does not answer."""
 
@@ -60,8 +70,7 @@ def restarted(tmp_path_factory: pytest.TempPathFactory) -> Served:
 def test_a_server_that_comes_back_brings_the_run_to_its_end(page: Page, restarted: Served) -> None:
     with restarted:
         complaints = Complaints(page, restarted.url)
-        page.goto(restarted.url)
-        expect(page.get_by_role("application")).to_be_visible(timeout=30_000)
+        open_editor(page, restarted.url)
         begin_long_run(page, 77)
         restarted.stop()
         expect(page.get_by_role("alert").filter(has_text="Reconnecting")).to_be_visible(timeout=RUN_MS)
@@ -97,8 +106,7 @@ def unheard(page: Page, web_url: str) -> Iterator[Page]:
     """The editor, which hears of its jobs only when a test says so."""
     complaints = Complaints(page, web_url)
     page.add_init_script(f"({LATE_SOCKET})()")
-    page.goto(web_url)
-    expect(page.get_by_role("application")).to_be_visible(timeout=RUN_MS)
+    open_editor(page, web_url)
     yield page
     assert complaints == []
 
@@ -129,9 +137,14 @@ def test_a_failure_before_the_page_hears_of_it_is_told_in_its_node(unheard: Page
     expect(unheard.get_by_role("button", name="Cancel the run")).to_be_hidden()
 
 
-def test_a_screen_that_cannot_be_loaded_leaves_the_rest(editor: Page, complaints: Complaints) -> None:
+@pytest.fixture
+def lacking(page: Page) -> None:
+    """A part of the page cannot be had. Said before the page is loaded: one that stands may not notice at once."""
+    page.route("**/assets/Shortcuts.js", lambda route: route.abort())
+
+
+def test_a_screen_that_cannot_be_loaded_leaves_the_rest(lacking: None, editor: Page, complaints: Complaints) -> None:
     open_template(editor)
-    editor.route("**/assets/Shortcuts.js", lambda route: route.abort())
     editor.keyboard.press("?")
     broken = editor.get_by_role("dialog", name="This could not be shown")
     expect(broken).to_contain_text("Shortcuts.js")

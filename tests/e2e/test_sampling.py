@@ -11,7 +11,17 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from nodes.starter.scenes import Scene, Thing, draw
-from tests.e2e.hands import RUN_MS, expect_picture, node, open_template, open_text, run, set_number
+from tests.e2e.hands import (
+    RUN_MS,
+    expect_picture,
+    expect_preview,
+    node,
+    open_template,
+    open_text,
+    run,
+    set_number,
+    watch_for_preview,
+)
 
 INPAINT = {
     "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sfumato-starter"}},
@@ -56,10 +66,9 @@ INPAINT = {
 
 def test_a_prompt_becomes_a_picture_and_only_what_changed_runs_again(editor: Page) -> None:
     open_template(editor)
+    watch_for_preview(editor)
     run(editor)
-    expect(node(editor, "KSampler").get_by_role("img", name="Preview of what is being made")).to_be_visible(
-        timeout=RUN_MS
-    )
+    expect_preview(editor)
     picture = expect_picture(editor, "SaveImage")
     first = picture.get_attribute("src")
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e import axe
 from tests.e2e.crowds import crowd
-from tests.e2e.hands import drag, expect_picture, middle, node, open_text, open_workflow, run, saved
+from tests.e2e.hands import RUN_MS, drag, expect_picture, middle, node, open_text, open_workflow, run, saved
 
 BLANK = [
     {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 16711680]},
@@ -71,7 +71,7 @@ def test_the_form_runs_the_workflow_on_a_phone(editor: Page) -> None:
     editor.keyboard.type("96")
     editor.keyboard.press("Enter")
     editor.locator(".form-actions").get_by_role("button", name="Run").click()
-    expect(editor.locator(".form .strip img").first).to_be_visible(timeout=60_000)
+    expect(editor.locator(".form .strip img").first).to_be_visible(timeout=RUN_MS)
     editor.get_by_role("button", name="Show the graph").click()
     expect(editor.get_by_role("application")).to_be_visible()
     assert saved(editor)["nodes"][0]["widgets_values"][0] == 96

@@ -10,11 +10,13 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.complaints import Complaints
 from tests.e2e.framed import BLANK, LINKS, SOURCES
 from tests.e2e.hands import (
+    STARTS_WITHIN_MS,
     drag,
     expect_picture,
     kept,
     middle,
     node,
+    open_editor,
     open_text,
     open_workflow,
     run,
@@ -119,8 +121,7 @@ def test_a_resting_finger_opens_the_menu(browser: Browser, web_url: str) -> None
     context = browser.new_context(has_touch=True, viewport={"width": 800, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
     complaints = Complaints(page, web_url)
-    page.goto(web_url)
-    expect(page.get_by_role("application")).to_be_visible(timeout=120_000)
+    open_editor(page, web_url)
     open_workflow(page, BLANK, LINKS)
     expect(node(page, "EmptyImage")).to_be_visible()
     settled(page)
@@ -140,15 +141,14 @@ def test_windows_without_locks_leave_each_other_alone(browser: Browser, web_url:
     context = browser.new_context(reduced_motion="reduce")
     context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
     first, second = context.new_page(), context.new_page()
-    first.goto(web_url)
-    expect(first.get_by_role("application")).to_be_visible(timeout=120_000)
+    open_editor(first, web_url)
     open_workflow(first, BLANK, LINKS)
     expect(node(first, "EmptyImage")).to_be_visible()
     kept(first, "EmptyImage")
     first.reload()
-    expect(node(first, "EmptyImage")).to_be_visible(timeout=120_000)
-    second.goto(web_url)
-    expect(second.get_by_role("application", name="0 nodes")).to_be_visible(timeout=120_000)
+    expect(node(first, "EmptyImage")).to_be_visible(timeout=STARTS_WITHIN_MS)
+    open_editor(second, web_url)
+    expect(second.get_by_role("application", name="0 nodes")).to_be_visible()
     expect(first.get_by_role("application", name="2 nodes")).to_be_visible()
     context.close()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.hands import Json, node, open_workflow, run, saved, settled
+from tests.e2e.hands import Json, expect_picture, node, open_workflow, run, saved, settled
 
 NODES: list[Json] = [
     {"id": 1, "type": "EmptyImage", "pos": [0, 0], "widgets_values": [64, 64, 1, 16711680]},
@@ -63,7 +63,7 @@ def test_a_subgraph_is_made_named_and_undone(editor: Page) -> None:
     crumbs.get_by_role("button", name="made").click()
     expect(title(editor, "Turn round")).to_be_visible()
     run(editor)
-    expect(node(editor, "SaveImage").locator(".media img").first).to_be_visible(timeout=120_000)
+    expect_picture(editor, "SaveImage")
     editor.keyboard.press("Control+z")
     expect(title(editor, "Turn round")).to_have_count(0)
     editor.keyboard.press("Control+z")

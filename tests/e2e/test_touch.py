@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.complaints import Complaints
 from tests.e2e.fingers import Fingers
-from tests.e2e.hands import middle, node, open_workflow, saved, settled, socket
+from tests.e2e.hands import middle, node, open_editor, open_workflow, saved, settled, socket
 
 Json = dict[str, Any]
 LEGIBLE = 0.5
@@ -27,8 +27,7 @@ def phone(browser: Browser, web_url: str) -> Iterator[Page]:
     context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 844}, reduced_motion="reduce")
     page = context.new_page()
     complaints = Complaints(page, web_url)
-    page.goto(web_url)
-    expect(page.get_by_role("application")).to_be_visible(timeout=120_000)
+    open_editor(page, web_url)
     yield page
     assert complaints == []
     context.close()

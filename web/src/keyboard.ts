@@ -22,7 +22,8 @@ export function useKeyboard(): void {
       const field = /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable;
       if (field && !isForAll(event)) return;
       if (event.key === "Escape") {
-        const now = performance.now();
+        // When it was pressed, which on a busy machine is a while before now.
+        const now = event.timeStamp;
         if (now - escapedAt < TWICE_MS && useExec.getState().current) void cancel();
         escapedAt = now;
         leave(target);

@@ -52,14 +52,17 @@ export function useReorder(
     event.preventDefault();
     focused.current = undefined;
     setDragged(id);
-    let latest = ids;
+    // What is seen is what the hand moves in, also while the moves before it are on their way.
+    const from = order;
+    moves.current++;
+    let latest = from;
     // The handle moves about in the document, and would lose a capture of the pointer.
     const follow = ({ clientY }: PointerEvent) => {
       const others = [...(list.current?.querySelectorAll<HTMLElement>("[data-sort]") ?? [])].filter(
         (one) => one.dataset.sort !== id,
       );
       const to = others.filter((one) => middleOf(one) < clientY).length;
-      latest = reordered(ids, ids.indexOf(id), to);
+      latest = reordered(from, from.indexOf(id), to);
       setShown(latest);
     };
     const end = () => {
@@ -71,7 +74,7 @@ export function useReorder(
     };
     const drop = () => {
       end();
-      if (latest.indexOf(id) !== ids.indexOf(id)) void settle(id, latest);
+      if (latest.indexOf(id) !== from.indexOf(id)) void settle(id, latest);
       else setShown(undefined);
     };
     const leave = () => {

@@ -147,9 +147,16 @@ export function watchPreview(tab: string, path: string, draw: Draw): () => void 
   return () => set.delete(draw);
 }
 
+/** Previews are counted as they come: they are read side by side, and the later may be read the sooner. */
+let count = 0;
+const latest = new Map<string, number>();
+
 export async function showPreview(tab: string, path: string, image: Blob): Promise<void> {
-  const bitmap = await createImageBitmap(image);
   const place = key(tab, path);
+  const number = ++count;
+  const bitmap = await createImageBitmap(image);
+  if (number < Math.max(latest.get(place) ?? 0, latest.get(tab) ?? 0)) return bitmap.close();
+  latest.set(place, number);
   newest.get(place)?.close();
   newest.set(place, bitmap);
   setAspect(tab, path, bitmap.width / bitmap.height);
@@ -159,7 +166,9 @@ export async function showPreview(tab: string, path: string, image: Blob): Promi
   for (const draw of listeners.get(place) ?? []) draw(bitmap);
 }
 
+/** Takes the previews of a run away, and those of it that are still being read. */
 export function dropPreviews(tab: string): void {
+  latest.set(tab, ++count);
   for (const [place, bitmap] of newest) {
     if (!place.startsWith(`${tab} `)) continue;
     bitmap.close();

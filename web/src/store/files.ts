@@ -68,7 +68,12 @@ function reportMissing(doc: Doc): void {
   );
 }
 
+const coming = new Set<string>();
+
 export async function openTemplate(template: rest.Template): Promise<void> {
+  // Who clicks again while it comes wants it once.
+  if (coming.has(template.name)) return;
+  coming.add(template.name);
   try {
     const [{ openText }, { withUsualForm }, text] = await Promise.all([
       reading(),
@@ -79,6 +84,8 @@ export async function openTemplate(template: rest.Template): Promise<void> {
     openWorkflow(template.title || template.name, doc);
   } catch (error) {
     report(error);
+  } finally {
+    coming.delete(template.name);
   }
 }
 

@@ -1,5 +1,6 @@
 import { create } from "zustand";
 import { getObjectInfo } from "../api/rest";
+import { newest } from "../model/order";
 import { type Catalogue, readCatalogue } from "../model/schema";
 
 interface Library {
@@ -20,13 +21,11 @@ export const useLibrary = create<Library>(() => ({
   favourites: JSON.parse(localStorage.getItem(FAVOURITES) ?? "[]") as string[],
 }));
 
-export async function loadCatalogue(): Promise<void> {
-  try {
-    useLibrary.setState({ catalogue: readCatalogue(await getObjectInfo()), ready: true, problem: undefined });
-  } catch (error) {
-    useLibrary.setState({ problem: error instanceof Error ? error.message : String(error) });
-  }
-}
+export const loadCatalogue = newest(
+  async () => readCatalogue(await getObjectInfo()),
+  (catalogue) => useLibrary.setState({ catalogue, ready: true, problem: undefined }),
+  (error) => useLibrary.setState({ problem: error instanceof Error ? error.message : String(error) }),
+);
 
 export function rememberUse(type: string): void {
   const recent = [type, ...useLibrary.getState().recent.filter((one) => one !== type)].slice(0, 12);

@@ -67,7 +67,7 @@ export async function openDraft(draft: Draft): Promise<void> {
 /** Keeps what changes from now on, and warns where another window has the same document open. */
 export function startKeeping(): () => void {
   const written = new Map<string, string>();
-  const closed: Tab[] = [];
+  let closed: readonly Tab[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let since: number | undefined;
   let order = "";
@@ -80,20 +80,21 @@ export function startKeeping(): () => void {
   const orderOf = ({ tabs, active }: ReturnType<typeof unwritten>) => [active, ...tabs].join(" ");
   const write = async () => {
     since = undefined;
-    const { tabs } = useDocs.getState();
-    const now = unwritten();
+    // What is closed while this is written is in the next one's list of what is open no more.
+    const [now, gone] = [unwritten(), closed];
     const states = now.changed.map((tab) => [tab.id, stateOf(tab)] as const);
     await keepSession(now.tabs, now.active, records(now.changed));
     order = orderOf(now);
     for (const [id, state] of states) written.set(id, state);
-    for (const tab of closed.splice(0)) {
-      if (tabs.some((one) => one.id === tab.id)) continue;
+    for (const tab of gone) {
       written.delete(tab.id);
       await closeRecord(tab.id, record(tab));
+      // Until now a window that is left has to rescue it.
+      closed = closed.filter((one) => one !== tab);
     }
   };
   const soon = ({ tabs }: { readonly tabs: readonly Tab[] }, before = { tabs }) => {
-    closed.push(...before.tabs.filter((tab) => !tabs.some((one) => one.id === tab.id)));
+    closed = [...closed, ...before.tabs.filter((tab) => !tabs.some((one) => one.id === tab.id))];
     clearTimeout(timer);
     since ??= performance.now();
     const wait = Math.min(WAIT_MS, Math.max(0, since + LONGEST_MS - performance.now()));

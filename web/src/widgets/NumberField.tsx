@@ -16,14 +16,16 @@ const PIXELS_A_STEP = 6;
 
 /** Drag to scrub (Shift finer, Ctrl coarser), arrows to step, double-click or Enter to type, sums included. */
 export function NumberField({ label, widget, value, onChange, onDone }: Props) {
-  const [typing, setTyping] = useState(false);
+  /** While somebody types: what the field began with. A digit that was typed already is not to be replaced. */
+  const [typing, setTyping] = useState<{ readonly text: string; readonly keep: boolean }>();
+  const type = () => setTyping({ text: shown(widget, value), keep: false });
   const byKey = useRef(false);
   const drag = useRef<{ x: number; value: Integer; moved: boolean }>(undefined);
   const step = widget.step ?? (widget.kind === "int" ? 1 : 0.1);
   const put = (next: Integer) => onChange(allowed(widget, next));
   const add = (to: Integer, by: number) => (widget.kind === "int" ? addInteger(to, by) : Number(to) + by);
   const share = fillShare(widget, value);
-  if (typing) {
+  if (typing !== undefined) {
     return (
       <label className="field number typing">
         <span className="label">{label}</span>
@@ -32,8 +34,8 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
           autoFocus
           type="text"
           inputMode="decimal"
-          defaultValue={shown(widget, value)}
-          onFocus={(event) => event.currentTarget.select()}
+          defaultValue={typing.text}
+          onFocus={({ currentTarget: field }) => (typing.keep ? field.setSelectionRange(1, 1) : field.select())}
           onKeyDown={(event) => {
             event.stopPropagation();
             if (event.key === "Escape") event.currentTarget.value = "";
@@ -45,7 +47,7 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
             const next = readInteger(text) ?? calculate(text);
             if (next !== undefined) put(next);
             onDone();
-            setTyping(false);
+            setTyping(undefined);
           }}
         />
       </label>
@@ -67,7 +69,7 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
       aria-valuemin={widget.min}
       aria-valuemax={widget.max}
       style={{ "--fill": share === undefined ? 0 : share } as React.CSSProperties}
-      onDoubleClick={() => setTyping(true)}
+      onDoubleClick={type}
       onPointerDown={(event) => {
         if (event.button !== 0) return;
         event.currentTarget.setPointerCapture(event.pointerId);
@@ -84,7 +86,7 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
       }}
       onPointerUp={(event) => {
         if (drag.current?.moved) onDone();
-        else if (event.pointerType === "touch") setTyping(true);
+        else if (event.pointerType === "touch") type();
         drag.current = undefined;
       }}
       onPointerCancel={() => {
@@ -99,11 +101,11 @@ export function NumberField({ label, widget, value, onChange, onDone }: Props) {
           event.stopPropagation();
           put(add(value, by * pace));
         }
-        if ((event.key === "Enter" && !event.ctrlKey && !event.metaKey) || /^[\d.-]$/.test(event.key)) {
-          event.preventDefault();
-          event.stopPropagation();
-          setTyping(true);
-        }
+        if (event.ctrlKey || event.metaKey || !/^([\d.-]|Enter)$/.test(event.key)) return;
+        event.preventDefault();
+        event.stopPropagation();
+        if (event.key === "Enter") type();
+        else setTyping({ text: event.key, keep: true });
       }}
       onBlur={onDone}
     >

@@ -1,1 +1,0 @@
-function e(e,t,n){let r=0,i=0;return async()=>{let a=++r;try{let n=await e();if(a<i)return;i=a,t(n)}catch(e){n(e)}}}function t(){let e=Promise.resolve();return t=>{let n=e.then(t);return e=n.catch(()=>void 0),n}}function n(e){let t,n,r=()=>(t=e().finally(()=>{t=void 0}),t);return()=>n||(t?(n=t.catch(()=>void 0).then(()=>(n=void 0,r())),n):r())}export{t as n,e as r,n as t};
