@@ -15,6 +15,8 @@ NPM := PATH="$(CURDIR)/$(VENV)/node:$$PATH" npm
 endif
 # Tests that run at once, a file in one process. More than two want some 3 GB each.
 WORKERS ?= 2
+# Where hypothesis is used: soaks try new cases there.
+PROPERTIES = $(shell grep -rl "from hypothesis" tests)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
@@ -74,8 +76,10 @@ chromium: ## Get a browser for the browser tests, where Debian's packages can be
 bench: $(VENV)/.dev chromium ## Measure the hot paths; prints JSON
 	@for script in tests/bench/*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
 
-soak: $(VENV)/.dev chromium ## The long fault, fuzz and soak suites
+soak: web/node_modules/.package-lock.json chromium ## The long fault, fuzz and soak suites; properties with new cases
+	cd web && SOAK=1 $(NPM) test
 	$(PYTEST) -m soak $(ARGS)
+	$(PYTEST) -m "not soak and not e2e" --hypothesis-profile=default $(PROPERTIES)
 
 starter: $(VENV)/.dev ## Train the bundled model and its companions from nothing (hours on a CPU, resumable)
 	$(BIN)/python -m nodes.starter.train $(ARGS)

@@ -28,5 +28,5 @@ export default defineConfig({
       ["/ws", { target: server, ws: true, changeOrigin: true }],
     ]),
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000 },
+  test: { include: ["test/**/*.test.ts"], testTimeout: process.env.SOAK ? 900_000 : 60_000 },
 });

@@ -8,6 +8,7 @@ import { openText } from "../../src/model/open";
 import { togglePin } from "../../src/model/pins";
 import { reread } from "../../src/model/reread";
 import { saveEditorFile } from "../../src/model/saveFile";
+import { rounds } from "../rounds";
 import { catalogue, newId, textToImage } from "../support";
 
 const open = (file: unknown) => openEditorFile(file as JsonObject, catalogue, newId);
@@ -191,7 +192,7 @@ describe("saving", () => {
         const once = bytes({ id: "x", ...JSON.parse(JSON.stringify(one)) });
         expect(bytes(JSON.parse(once))).toBe(once);
       }),
-      { numRuns: 300 },
+      rounds(300),
     );
   });
 

@@ -20,6 +20,7 @@ import {
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { GESTURES, MODULES, ofEverything, READERS } from "../gestures";
+import { rounds } from "../rounds";
 import { structureFaults } from "../structure";
 import { catalogue, newId, options, textToImage } from "../support";
 
@@ -116,7 +117,7 @@ describe("fifty random gestures", () => {
         for (let i = 0; i < steps; i++) history = redo(history);
         expect(bytes(history.present)).toBe(after);
       }),
-      { numRuns: 60 },
+      rounds(60),
     );
   });
 
@@ -141,7 +142,7 @@ describe("fifty random gestures", () => {
         const sent = (one: Doc) => JSON.stringify(toPrompt(one, options));
         expect(sent(again)).toBe(sent(doc));
       }),
-      { numRuns: 60 },
+      rounds(60),
     );
   });
 

@@ -9,6 +9,7 @@ import { openText } from "../../src/model/open";
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { allowed } from "../../src/model/schema";
+import { rounds } from "../rounds";
 import { catalogue, newId, options, textToImage } from "../support";
 
 const TOP = 2n ** 64n - 1n;
@@ -47,7 +48,7 @@ describe("seeds up to 2^64 - 1 keep every digit", () => {
         const sent = openText(prompt, { catalogue, newId }).root.nodes.get(sampler);
         expect(BigInt(sent?.values.seed as bigint)).toBe(value);
       }),
-      { numRuns: 60 },
+      rounds(60),
     );
   });
 
