@@ -20,7 +20,7 @@ PROPERTIES = $(shell grep -rl "from hypothesis" tests)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint web bench soak starter starter-score check-python check-web chromium clean
+.PHONY: help run serve test test-firefox lint web bench soak starter starter-score check-python check-web chromium clean
 
 help: ## What there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -72,6 +72,13 @@ chromium: ## Get a browser for the browser tests, where Debian's packages can be
 	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	  else echo "No Chromium: install Debian's package 'chromium', or set CHROMIUM to a browser's path." >&2; exit 1; fi
+
+test-firefox: web/node_modules/.package-lock.json ## The editor in Firefox: not part of `make test`
+	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || test -n "$$FIREFOX" || \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends firefox-esr >/dev/null; \
+	  else echo "No Firefox: install Debian's package 'firefox-esr', or set FIREFOX to a browser's path." >&2; exit 1; fi
+	cd web && OMP_NUM_THREADS=1 PYTHON="$(CURDIR)/$(BIN)/python" $(NPM) run test:firefox
 
 bench: $(VENV)/.dev chromium ## Measure the hot paths; prints JSON
 	@for script in tests/bench/*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
