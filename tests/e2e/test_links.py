@@ -191,3 +191,29 @@ def test_escape_lets_go_of_what_is_dragged(linked: Page) -> None:
     written = saved(linked)
     assert next(one["pos"] for one in written["nodes"] if one["id"] == 3) == [520, 0]
     assert ends(linked) == [(1, 3), (2, 4)]
+
+
+def test_links_from_everywhere_are_drawn_for_what_is_selected(editor: Page) -> None:
+    sent = {"downstream": 2, "downstream_slot": 0, "upstream": 1, "upstream_slot": 1, "controller": 9, "type": "CLIP"}
+    clip = {"name": "clip", "type": "CLIP", "link": None}
+    everything = {"name": "anything", "type": "CLIP", "link": 1}
+    open_workflow(
+        editor,
+        [
+            {"id": 1, "type": "CheckpointLoaderSimple", "pos": [0, 0]},
+            {"id": 2, "type": "CLIPTextEncode", "pos": [400, 0], "inputs": [clip]},
+            {"id": 3, "type": "EmptyImage", "pos": [0, 300]},
+            {"id": 9, "type": "Anything Everywhere", "pos": [400, 300], "inputs": [everything]},
+        ],
+        [[1, 1, 1, 9, 0, "CLIP"]],
+        extra={"ue_links": [sent]},
+    )
+    drawn = editor.locator(".everywhere-links path")
+    node(editor, "CLIPTextEncode").locator("h3").click()
+    expect(drawn).to_have_count(1)
+    node(editor, "EmptyImage").locator("h3").click()
+    expect(drawn).to_have_count(0)
+    editor.keyboard.press("Control+k")
+    editor.get_by_role("textbox", name="Command").fill("Links from everywhere")
+    editor.keyboard.press("Enter")
+    expect(drawn).to_have_count(1)

@@ -3,6 +3,7 @@ import * as clip from "../src/model/clip";
 import * as completion from "../src/model/completion";
 import { type Doc, type GraphId, graphOf, linksInto, type NodeId, ROOT } from "../src/model/document";
 import * as edits from "../src/model/edits";
+import * as everywhere from "../src/model/everywhere";
 import * as exposed from "../src/model/exposed";
 import * as frames from "../src/model/frames";
 import { isTall } from "../src/model/layout";
@@ -32,6 +33,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   clip,
   completion,
   edits,
+  everywhere,
   exposed,
   frames,
   pins,
@@ -45,6 +47,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
 
 /** What these modules tell of a document, and parts of edits that are tried with the whole. */
 export const READERS: ReadonlySet<string> = new Set([
+  "allReal",
   "alone",
   "usualPins",
   "boxOf",
@@ -56,6 +59,10 @@ export const READERS: ReadonlySet<string> = new Set([
   "copyPart",
   "dotsOf",
   "dotsOn",
+  "everywhereAmong",
+  "fedIn",
+  "fedNames",
+  "feeding",
   "frameBox",
   "framesWithin",
   "freeName",
@@ -66,16 +73,21 @@ export const READERS: ReadonlySet<string> = new Set([
   "isExposed",
   "isShared",
   "keptDots",
+  "leadThrough",
   "linkedNames",
+  "madeReal",
   "newNode",
   "nextId",
   "nodesIn",
   "randomSeed",
+  "rawDotsOn",
+  "readEverywhere",
   "substitutes",
   "surroundings",
   "uses",
   "withContent",
   "withoutDots",
+  "writeEverywhere",
 ]);
 
 const TYPES = [...catalogue.keys(), "Reroute", "PrimitiveNode", "Note", "NoSuchNode"];

@@ -49,6 +49,7 @@ import { selectEdges } from "./selecting";
 import { TinyLinks } from "./TinyLinks";
 import { tap } from "./tapping";
 
+const EverywhereLinks = lazy(() => import("./EverywhereLinks"));
 const NodeHelp = lazy(() => import("./NodeHelp"));
 
 // What React Flow is given must be the same object each time: whatever is new makes all its nodes look again.
@@ -201,6 +202,11 @@ export function Canvas() {
           <Grid />
           <Guides />
           <ZoomVariable />
+          {around.graph.everywhere && (
+            <Suspense>
+              <EverywhereLinks nodes={nodes} graph={around.graph} selection={selection} />
+            </Suspense>
+          )}
           {traced && <TinyLinks nodes={nodes} edges={edges} />}
         </ReactFlow>
       </LevelContext>

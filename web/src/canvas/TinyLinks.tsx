@@ -56,7 +56,8 @@ function pathsByColour({ nodes, edges }: Props, straight: boolean): readonly [st
   return [...parts].map(([colour, all]) => [colour, all.join("")]);
 }
 
-function pointOf(node: AnyNode | undefined, handle: string | null | undefined) {
+/** Where a node of the canvas has a handle. */
+export function pointOf(node: AnyNode | undefined, handle: string | null | undefined) {
   if (!node) return undefined;
   const handles = node.type === "card" ? node.data.layout.handles : node.handles;
   const found = handles?.find((one) => one.id === handle);

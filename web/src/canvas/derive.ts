@@ -8,10 +8,10 @@ import {
   type GraphId,
   type GraphNode,
   type Link,
-  linksInto,
   type NodeId,
 } from "../model/document";
 import type { Point } from "../model/edits";
+import { fedNames } from "../model/everywhere";
 import { FOLDED_HEIGHT, frameBox, type Hidden, hiddenIn } from "../model/frames";
 import { writeJson } from "../model/json";
 import { HEADER, layoutNode, type NodeLayout, uploadName } from "../model/layout";
@@ -279,7 +279,7 @@ interface Facts {
 
 function factsOf(input: DeriveInput, node: GraphNode, shape: NodeShape): Facts {
   const path = input.prefix + node.id;
-  const names = linksInto(input.around.graph, node.id).map((link) => link.input);
+  const names = fedNames(input.around.graph, node.id);
   const aspect = aspectOf(input.run, path, node, shape);
   const message = input.run.nodes[path]?.message !== undefined;
   const unfolded = input.unfolded.has(node.id);

@@ -57,6 +57,14 @@ export interface Link {
   readonly rest: JsonObject;
 }
 
+/** A link that nodes of the pack "Use Everywhere" made: it holds where the input has no link of its own. */
+export interface VirtualLink extends Omit<Link, "id" | "rest"> {
+  /** The node that sends it, and the input by which it gets what it sends, where the file tells. */
+  readonly sender?: NodeId;
+  readonly senderInput?: string;
+  readonly raw: JsonObject;
+}
+
 export interface Frame {
   readonly id: number;
   readonly title: string;
@@ -76,6 +84,8 @@ export interface Graph {
   readonly frames: ReadonlyMap<number, Frame>;
   readonly lastNode: number;
   readonly lastLink: number;
+  /** Set where the file has such a list, be it empty. */
+  readonly everywhere?: readonly VirtualLink[];
 }
 
 export interface Port {

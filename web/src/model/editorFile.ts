@@ -15,6 +15,7 @@ import {
   type Subgraph,
   unfoldedCount,
 } from "./document";
+import { readEverywhere } from "./everywhere";
 import { settleExposed } from "./exposed";
 import { withoutGroupNodes } from "./groupNodes";
 import { asNumber, asText, isList, isObject, type Json, type JsonObject, largest, without } from "./json";
@@ -127,9 +128,12 @@ function readGraph(file: JsonObject, catalogue: Catalogue): Graph {
   const state = isObject(file.state) ? file.state : {};
   const groups = isList(file.groups) ? file.groups.filter(isObject) : [];
   const frames = groups.map((group, i) => readFrame(group, i + 1));
+  const kept = onePerInput(links, isList(file.outputs) ? file.outputs : []);
+  const everywhere = readEverywhere(file.extra, nodes, kept.values());
   return {
     nodes,
-    links: onePerInput(links, isList(file.outputs) ? file.outputs : []),
+    links: kept,
+    ...(everywhere ? { everywhere } : {}),
     frames: new Map(frames.map((frame) => [frame.id, frame])),
     lastNode: largest([asNumber(file.last_node_id), asNumber(state.lastNodeId), ...[...nodes.keys()].map(Number)]),
     lastLink: largest([asNumber(file.last_link_id), asNumber(state.lastLinkId), ...links.keys()]),
@@ -285,15 +289,16 @@ function readFolded({ nodes, groups }: JsonObject): NonNullable<Frame["folded"]>
 function readSubgraph(raw: JsonObject, catalogue: Catalogue): Subgraph {
   const outputs = readPorts(raw.outputs);
   const graph = readGraph(raw, catalogue);
-  const named = [...graph.links].map(([id, link]): [number, Link] =>
-    link.to === GRAPH_OUTPUT ? [id, { ...link, input: outputs[Number(link.input)]?.id ?? link.input }] : [id, link],
-  );
+  const atPort = <T extends Pick<Link, "to" | "input">>(link: T): T =>
+    link.to === GRAPH_OUTPUT ? { ...link, input: outputs[Number(link.input)]?.id ?? link.input } : link;
+  const named = [...graph.links].map(([id, link]) => [id, atPort(link)] as const);
+  const everywhere = graph.everywhere ? { everywhere: graph.everywhere.map(atPort) } : {};
   return {
     id: asText(raw.id),
     name: asText(raw.name, "Subgraph"),
     inputs: readPorts(raw.inputs),
     outputs,
-    graph: { ...graph, links: new Map(named) },
+    graph: { ...graph, links: new Map(named), ...everywhere },
     inputNode: isObject(raw.inputNode) ? raw.inputNode : {},
     outputNode: isObject(raw.outputNode) ? raw.outputNode : {},
     rest: without(raw, [

@@ -1,4 +1,5 @@
 import { BYPASS, type Doc, type GraphNode, linksInto, MUTE, runOrder } from "./document";
+import { allReal } from "./everywhere";
 import { isList, type Json, type JsonObject } from "./json";
 import { rowsOf } from "./legacy";
 import { expandChoices, formatDate } from "./queuedText";
@@ -32,7 +33,8 @@ export interface PromptOptions {
 }
 
 /** The API-format graph that the document asks the server to run. */
-export function toPrompt(doc: Doc, options: PromptOptions): Prompt {
+export function toPrompt(given: Doc, options: PromptOptions): Prompt {
+  const doc = allReal(given);
   const prompt: Record<string, PromptNode> = {};
   const work = { doc, ...options };
   emit(work, { graph: doc.root, prefix: "" }, prompt);

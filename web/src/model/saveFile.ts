@@ -14,6 +14,7 @@ import {
   type Slot,
   type Subgraph,
 } from "./document";
+import { writeEverywhere } from "./everywhere";
 import { settleExposed } from "./exposed";
 import { asNumber, isList, isObject, type Json, type JsonObject, largest, without } from "./json";
 import { HEADER, layoutNode } from "./layout";
@@ -49,7 +50,7 @@ export function saveEditorFile(given: Doc, catalogue: Catalogue): JsonObject {
     groups: graph.groups,
     ...(definitions.length ? { definitions: { subgraphs: definitions } } : {}),
     config: config ?? {},
-    extra: writeExtra(doc),
+    extra: { ...writeExtra(doc), ...graph.everywhere },
     version: 0.4,
     ...rest,
   };
@@ -74,6 +75,7 @@ interface Written {
   readonly nodes: readonly JsonObject[];
   readonly links: readonly (Link & { toSlot: number })[];
   readonly groups: readonly JsonObject[];
+  readonly everywhere: { readonly ue_links?: readonly JsonObject[] };
 }
 
 function writeGraph(graph: Graph, doc: Doc, catalogue: Catalogue, outputs: readonly Port[] = []): Written {
@@ -95,10 +97,15 @@ function writeGraph(graph: Graph, doc: Doc, catalogue: Catalogue, outputs: reado
     ),
     links,
     groups: [...graph.frames.values()].map(writeFrame),
+    everywhere: writeEverywhere(graph, (link) => slotOf(link, inputs, outputs)),
   };
 }
 
-function slotOf(link: Link, inputs: ReadonlyMap<NodeId, readonly Slot[]>, outputs: readonly Port[]): number {
+function slotOf(
+  link: Pick<Link, "to" | "input">,
+  inputs: ReadonlyMap<NodeId, readonly Slot[]>,
+  outputs: readonly Port[],
+): number {
   if (link.to !== GRAPH_OUTPUT) return inputs.get(link.to)?.findIndex((slot) => slot.name === link.input) ?? -1;
   return outputs.findIndex((port) => port.id === link.input);
 }
@@ -251,6 +258,9 @@ function writeSubgraph(one: Subgraph, doc: Doc, catalogue: Catalogue): JsonObjec
       ...link.rest,
     })),
     ...one.rest,
+    ...(written.everywhere.ue_links && isObject(one.rest.extra)
+      ? { extra: { ...one.rest.extra, ...written.everywhere } }
+      : {}),
     ...(reroutes === undefined ? {} : { reroutes }),
   };
 }

@@ -21,6 +21,7 @@ import {
   withSubgraph,
 } from "./document";
 import { bounds, boxOf, connect, newNode, nextId, removeNodes, surroundings } from "./edits";
+import { everywhereAmong, madeReal } from "./everywhere";
 import { type JsonObject, writeJson } from "./json";
 import { HEADER } from "./layout";
 import { movePins } from "./pins";
@@ -43,8 +44,8 @@ export function wrapInSubgraph(
     readonly frames?: ReadonlySet<number>;
   },
 ): readonly [Doc, NodeId | undefined] {
-  const around = surroundings(doc, at, given.catalogue);
-  const { graph } = around;
+  const graph = madeReal(graphOf(doc, at), (link) => ids.has(link.from) !== ids.has(link.to));
+  const around = { ...surroundings(doc, at, given.catalogue), graph };
   const inside = [...graph.nodes.values()].filter((node) => ids.has(node.id));
   const box = bounds(inside.map((node) => boxOf(node, around)));
   if (!box) return [doc, undefined];
@@ -81,6 +82,7 @@ export function wrapInSubgraph(
       frames: framesOf(graph, (frame) => given.frames?.has(frame) ?? false),
       lastNode: graph.lastNode,
       lastLink,
+      ...everywhereAmong(graph, (node) => ids.has(node)),
     },
     inputNode: { bounding: [box.x - 220, box.y, 120, 40 + 20 * inputs.length] },
     outputNode: { bounding: [box.x + box.width + 100, box.y, 120, 40 + 20 * outputs.length] },
@@ -91,7 +93,8 @@ export function wrapInSubgraph(
   const nodes = new Map([...graph.nodes].filter(([one]) => !ids.has(one))).set(id, node);
   const kept = new Map(all.filter((link) => !ids.has(link.from) && !ids.has(link.to)).map((link) => [link.id, link]));
   const frames = given.frames?.size ? framesOf(graph, (frame) => !given.frames?.has(frame)) : graph.frames;
-  const outer: Graph = { ...graph, nodes, links: kept, frames, lastNode: graph.lastNode + 1, lastLink };
+  const rest = everywhereAmong(graph, (node) => !ids.has(node));
+  const outer: Graph = { ...graph, nodes, links: kept, frames, lastNode: graph.lastNode + 1, lastLink, ...rest };
   const pinned = movePins(doc, at, (one) => (ids.has(one) ? [id, one] : [one]));
   let next = withGraph(withSubgraph(pinned, definition), at, outer);
   sources.forEach((link, i) => {
@@ -115,16 +118,18 @@ const framesOf = (graph: Graph, wanted: (id: number) => boolean): Graph["frames"
 
 /** Puts a subgraph's nodes, and its frames, back in its place. */
 export function unwrapSubgraph(
-  doc: Doc,
+  given: Doc,
   at: GraphId,
   id: NodeId,
   catalogue: Catalogue,
 ): readonly [Doc, readonly NodeId[]] {
+  const graph = madeReal(graphOf(given, at), (link) => link.from === id || link.to === id);
+  const doc = withGraph(given, at, graph);
   const around = surroundings(doc, at, catalogue);
-  const node = around.graph.nodes.get(id);
+  const node = graph.nodes.get(id);
   const definition = node && doc.subgraphs.get(node.type);
-  if (!node || !definition) return [doc, []];
-  const inner = definition.graph;
+  if (!node || !definition) return [given, []];
+  const inner = madeReal(definition.graph);
   const inside = [...inner.nodes.values()];
   const box = bounds(inside.map((one) => boxOf(one, { ...around, graph: inner })));
   const shift = { x: node.x - (box?.x ?? 0), y: node.y - HEADER - (box?.y ?? 0) };

@@ -1,6 +1,7 @@
 import { Layers, Pin } from "lucide-react";
 import { EndRow } from "../canvas/EndRow";
-import { GRAPH_INPUT, GRAPH_OUTPUT, linkInto } from "../model/document";
+import { GRAPH_INPUT, GRAPH_OUTPUT } from "../model/document";
+import { feeding } from "../model/everywhere";
 import { togglePin } from "../model/pins";
 import { shapeOf, titleOf, widgetValue } from "../model/shape";
 import { activeTab, currentGraph, edit, expose, exposure, useDocs } from "../store/docs";
@@ -32,7 +33,7 @@ export default function Inspector() {
       {shape.description && <p>{shape.description}</p>}
       {shape.widgets.map((widget) => {
         const pinned = around.doc.form.some((pin) => pin.node === path && pin.widget === widget.name);
-        if (linkInto(around.graph, node.id, widget.name))
+        if (feeding(around.graph, node.id, widget.name))
           return (
             <p key={widget.name} className="hint">
               {widget.label} is linked.

@@ -9,7 +9,7 @@ export const THEMES: readonly (readonly [Theme, string])[] = [
 ];
 
 export interface Toggle {
-  readonly key: "minimap" | "snap" | "trackpad" | "straight";
+  readonly key: "minimap" | "snap" | "trackpad" | "straight" | "everywhere";
   readonly label: string;
   readonly hint: string;
 }
@@ -19,6 +19,7 @@ export const TOGGLES: readonly Toggle[] = [
   { key: "snap", label: "Snap to the grid", hint: "Hold Alt while dragging to place freely." },
   { key: "trackpad", label: "Trackpad", hint: "Two fingers pan; pinch or Ctrl zooms." },
   { key: "straight", label: "Straight links", hint: "Right angles in place of curves." },
+  { key: "everywhere", label: "Links from everywhere", hint: "Always drawn, not only for what is selected." },
 ];
 
 export const setTheme = (theme: Theme) => useUi.setState({ theme });

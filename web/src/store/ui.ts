@@ -84,6 +84,8 @@ interface Ui {
   /** Two fingers slide where others turn a wheel: seen by what they do. */
   readonly slides: boolean;
   readonly straight: boolean;
+  /** Whether the links of "Use Everywhere" are always drawn. */
+  readonly everywhere: boolean;
   /** Whether the machine is to say when a run ends while the page is in the background. */
   readonly notify: boolean;
   readonly zen: boolean;
@@ -138,6 +140,7 @@ const KEYS = [
   "snap",
   "trackpad",
   "straight",
+  "everywhere",
   "notify",
   "left",
   "right",
@@ -169,6 +172,7 @@ export const useUi = create<Ui>(() => ({
   trackpad: false,
   slides: false,
   straight: false,
+  everywhere: false,
   notify: false,
   zen: false,
   batch: 1,

@@ -1,8 +1,8 @@
 import { ContextMenu } from "radix-ui";
 import { memo } from "react";
 import type { CardData } from "../canvas/derive";
-import { linkInto } from "../model/document";
 import { resetValue } from "../model/edits";
+import { feeding } from "../model/everywhere";
 import { sameJson, writeJson } from "../model/json";
 import type { Row } from "../model/layout";
 import { togglePin } from "../model/pins";
@@ -23,7 +23,7 @@ export const WidgetRow = memo(function WidgetRow({ id, row, data, style }: Props
   const { widget } = row;
   const around = currentGraph();
   if (row.linked) {
-    const link = linkInto(around.graph, id, widget.name);
+    const link = feeding(around.graph, id, widget.name);
     const source = link && placedNode(around, around.at, link.from);
     return (
       <div className="row widget linked" style={style}>
