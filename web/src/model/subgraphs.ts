@@ -20,15 +20,18 @@ import {
   withGraph,
   withSubgraph,
 } from "./document";
-import { bounds, boxOf, connect, newNode, nextId, removeNodes, surroundings } from "./edits";
+import { bounds, boxOf, connect, newNode, nextId, type Point, removeNodes, surroundings } from "./edits";
 import { everywhereAmong, madeReal } from "./everywhere";
-import { type JsonObject, writeJson } from "./json";
+import { asNumber, isList, type JsonObject, writeJson } from "./json";
 import { HEADER } from "./layout";
 import { movePins } from "./pins";
+import { leadThrough, rawDotsOn } from "./reroutes";
 import { saveEditorFile } from "./saveFile";
 import type { Catalogue } from "./schema";
 
 /* Making a subgraph of nodes, and nodes of a subgraph. */
+
+type Way = readonly JsonObject[];
 
 /** Makes the nodes the inside of a new subgraph, with a socket for each link that crosses its border. */
 export function wrapInSubgraph(
@@ -110,7 +113,37 @@ export function wrapInSubgraph(
     const slot = drains.findIndex((one) => one.from === link.from && one.slot === link.slot);
     next = connect(next, at, { from: id, slot, to: link.to, input: link.input, type: link.type });
   }
-  return [next, id];
+  const now = graphOf(next, at);
+  const wayOf = (link: Link) => rawDotsOn(doc, at, link);
+  const shared = sources.map((source) =>
+    sharedStart(incoming.filter((link) => link.from === source.from && link.slot === source.slot).map(wayOf)),
+  );
+  const outside = new Map([
+    ...sources.flatMap((_, i) => wayInto(now, id, (inputs[i] as Port).name, shared[i] ?? [])),
+    ...outgoing.flatMap((link) => wayInto(now, link.to, link.input, wayOf(link))),
+  ]);
+  const within = new Map(
+    all.flatMap((link) => {
+      if (!ids.has(link.to)) return [];
+      const source = sources.findIndex((one) => one.from === link.from && one.slot === link.slot);
+      const way = ids.has(link.from) ? wayOf(link) : wayOf(link).slice(shared[source]?.length ?? 0);
+      return wayInto(definition.graph, link.to, link.input, way);
+    }),
+  );
+  return [leadThrough(leadThrough(next, at, outside), given.id, within), id];
+}
+
+/** The dots of a link that leads into an input now, by the link's id. */
+function wayInto(graph: Graph, node: NodeId, input: string, way: Way): readonly (readonly [number, Way])[] {
+  const link = linkInto(graph, node, input);
+  return link && way.length ? [[link.id, way]] : [];
+}
+
+/** The dots that all ways have in common before they part. */
+function sharedStart(ways: readonly Way[]): Way {
+  const [first = [], ...others] = ways;
+  const end = first.findIndex((dot, i) => others.some((way) => way[i] !== dot));
+  return end < 0 ? first : first.slice(0, end);
 }
 
 const framesOf = (graph: Graph, wanted: (id: number) => boolean): Graph["frames"] =>
@@ -143,17 +176,32 @@ export function unwrapSubgraph(
   const [pasted, { nodes: ids }] = paste(doc, at, clip, shift);
   const renamed = new Map(inside.map((one, i) => [one.id, ids[i] as NodeId]));
   let next = pasted;
+  const ways = new Map<number, Way>();
+  const lead = (to: NodeId, input: string, way: Way) => {
+    for (const [link, dots] of wayInto(graphOf(next, at), to, input, way)) ways.set(link, dots);
+  };
+  const moved = new Map<JsonObject, JsonObject>();
+  const innerWay = (link: Link) =>
+    rawDotsOn(doc, definition.id, link).map((dot) => {
+      const there = moved.get(dot) ?? shifted(dot, shift);
+      moved.set(dot, there);
+      return there;
+    });
+  const outerWay = (link: Link) => rawDotsOn(doc, at, link);
   for (const link of inner.links.values()) {
-    if (link.from === GRAPH_INPUT && renamed.has(link.to)) {
+    const to = renamed.get(link.to);
+    if (to !== undefined && renamed.has(link.from)) lead(to, link.input, innerWay(link));
+    if (link.from === GRAPH_INPUT && to !== undefined) {
       const name = definition.inputs[link.slot]?.name ?? "";
       const outside = linkInto(around.graph, id, name);
-      const to = renamed.get(link.to) as NodeId;
-      if (outside)
+      if (outside) {
         next = connect(next, at, { from: outside.from, slot: outside.slot, to, input: link.input, type: outside.type });
+        lead(to, link.input, [...outerWay(outside), ...innerWay(link)]);
+      }
     }
     if (link.to === GRAPH_OUTPUT && renamed.has(link.from)) {
       const slot = definition.outputs.findIndex((one) => one.id === link.input);
-      for (const out of linksOutOf(around.graph, id).filter((one) => one.slot === slot))
+      for (const out of linksOutOf(around.graph, id).filter((one) => one.slot === slot)) {
         next = connect(next, at, {
           from: renamed.get(link.from) as NodeId,
           slot: link.slot,
@@ -161,10 +209,18 @@ export function unwrapSubgraph(
           input: out.input,
           type: out.type,
         });
+        lead(out.to, out.input, [...innerWay(link), ...outerWay(out)]);
+      }
     }
   }
-  const unpinned = unpackPins(next, at, id, renamed);
+  const unpinned = unpackPins(leadThrough(next, at, ways), at, id, renamed);
   return [dropUnused(removeNodes(unpinned, at, [id])), ids];
+}
+
+/** A dot at its place outside. */
+function shifted(dot: JsonObject, { x, y }: Point): JsonObject {
+  const [left, top] = isList(dot.pos) ? dot.pos : [];
+  return { ...dot, pos: [asNumber(left) + x, asNumber(top) + y] };
 }
 
 /** Pins of nodes in an instance, at the nodes that are made of them. */

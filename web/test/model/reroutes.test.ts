@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { copyPart, paste } from "../../src/model/clip";
 import { type Doc, linkInto, linksInto } from "../../src/model/document";
 import { openEditorFile } from "../../src/model/editorFile";
-import { disconnect } from "../../src/model/edits";
+import { disconnect, moveNodes } from "../../src/model/edits";
 import type { JsonObject } from "../../src/model/json";
 import { toPrompt } from "../../src/model/prompt";
 import { dotsOf, dotsOn, dotsToNodes, moveDots, removeDots } from "../../src/model/reroutes";
 import { saveEditorFile } from "../../src/model/saveFile";
-import { unwrapSubgraph } from "../../src/model/subgraphs";
+import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/subgraphs";
 import { catalogue, newId, options } from "../support";
 
 const nodes = [
@@ -127,10 +127,10 @@ describe("in a subgraph", () => {
     expect(saved(less).definitions.subgraphs[0].reroutes).toEqual([{ ...reroutes[0], pos: [5, 5] }]);
   });
 
-  it("they stay behind when the nodes leave it", () => {
+  it("they go with the nodes that leave it, and stay behind in what is copied", () => {
     const doc = open(whole);
     const [out] = unwrapSubgraph(doc, "root", "9", catalogue);
-    expect([...out.root.links.values()].map((link) => link.rest)).toEqual([{}, {}]);
+    expect([...out.root.links.keys()].map((link) => way(out, link))).toEqual([[7], [7, 8]]);
     const clip = copyPart(doc, "sub", { nodes: new Set(["1", "2"]), frames: new Set() });
     const [
       pasted,
@@ -139,5 +139,97 @@ describe("in a subgraph", () => {
       },
     ] = paste(doc, "root", clip, { x: 0, y: 0 });
     expect(linksInto(pasted.root, copy as string)[0]?.rest).toEqual({});
+    expect(dotsOf(pasted, "root").size).toBe(0);
+  });
+});
+
+describe("making a subgraph", () => {
+  const given = () => ({ id: "sub", name: "Part", catalogue, portId: newId });
+  const wrap = (doc: Doc, ids: readonly string[], at = "root") => {
+    const [made, id] = wrapInSubgraph(doc, at, new Set(ids), given());
+    return [made, id as string] as const;
+  };
+  /** The places of the dots on the link into an input. */
+  const places = (doc: Doc, at: string, node: string, input: string) => {
+    const link = linkInto(at === "root" ? doc.root : (doc.subgraphs.get(at)?.graph ?? doc.root), node, input);
+    return link && dotsOn(doc, at, link).map(({ x, y }) => [x, y]);
+  };
+  const again = (doc: Doc) => open(saved(doc));
+
+  it("takes those of links that go in with it", () => {
+    const [doc, id] = wrap(open(file), ["1", "2", "3"]);
+    for (const one of [doc, again(doc)]) {
+      expect([way(one, 5, "sub"), way(one, 6, "sub")]).toEqual([[7], [7, 8]]);
+      expect(one.subgraphs.get("sub")?.rest.reroutes).toEqual([
+        { id: 7, pos: [300, 40], linkIds: [5, 6] },
+        { id: 8, pos: [400, 200], odd: "kept", parentId: 7, linkIds: [6] },
+      ]);
+    }
+    expect(saved(doc).extra).toEqual({ reroutes: [], linkExtensions: [] });
+    const [back, [, two, three]] = unwrapSubgraph(again(doc), "root", id, catalogue);
+    for (const one of [back, again(back)]) {
+      expect(places(one, "root", two as string, "images")).toEqual([[300, 40]]);
+      expect(places(one, "root", three as string, "images")).toEqual([
+        [300, 40],
+        [400, 200],
+      ]);
+    }
+  });
+
+  it("keeps outside what links into it share, and takes what each has alone", () => {
+    const [doc, id] = wrap(open(file), ["2", "3"]);
+    for (const one of [doc, again(doc)]) {
+      expect(places(one, "root", id, "images")).toEqual([[300, 40]]);
+      expect(places(one, "sub", "2", "images")).toEqual([]);
+      expect(places(one, "sub", "3", "images")).toEqual([[400, 200]]);
+    }
+    const [back, [two, three]] = unwrapSubgraph(again(doc), "root", id, catalogue);
+    expect(places(back, "root", two as string, "images")).toEqual([[300, 40]]);
+    expect(places(back, "root", three as string, "images")).toEqual([
+      [300, 40],
+      [400, 200],
+    ]);
+  });
+
+  it("keeps outside what links have that leave it", () => {
+    const [doc, id] = wrap(open(file), ["1"]);
+    for (const one of [doc, again(doc)]) {
+      expect(places(one, "root", "2", "images")).toEqual([[300, 40]]);
+      expect(places(one, "root", "3", "images")).toEqual([
+        [300, 40],
+        [400, 200],
+      ]);
+    }
+    const [back] = unwrapSubgraph(moveDots(doc, "root", new Map([[7, { x: 1, y: 1 }]])), "root", id, catalogue);
+    expect(places(again(back), "root", "3", "images")).toEqual([
+      [1, 1],
+      [400, 200],
+    ]);
+  });
+
+  it("moves what is inside with the nodes when it is unpacked elsewhere, under ids that are free", () => {
+    const [doc, id] = wrap(open(file), ["1", "2", "3"]);
+    const placed = moveNodes(doc, "root", new Map([[id, { x: 1000, y: 32 }]]));
+    const other = { ...placed, extra: { ...placed.extra, reroutes: [{ id: 7, pos: [9, 9], linkIds: [] }] } };
+    const [back, [one, , three]] = unwrapSubgraph(other, "root", id, catalogue);
+    const shift = (back.root.nodes.get(one as string)?.x ?? 0) - 0;
+    const down = (back.root.nodes.get(one as string)?.y ?? 0) - 0;
+    expect(places(back, "root", three as string, "images")).toEqual([
+      [300 + shift, 40 + down],
+      [400 + shift, 200 + down],
+    ]);
+    expect(dotsOf(back, "root").get(7)).toMatchObject({ x: 9, y: 9 });
+  });
+
+  it("does the same one level down", () => {
+    const [doc] = wrap(open(file), ["1", "2", "3"]);
+    const [deep, id] = wrapInSubgraph(doc, "sub", new Set(["2", "3"]), { ...given(), id: "deep" });
+    expect(places(again(deep), "sub", id as string, "images")).toEqual([[300, 40]]);
+    expect(places(again(deep), "deep", "3", "images")).toEqual([[400, 200]]);
+    const [back, [, three]] = unwrapSubgraph(again(deep), "sub", id as string, catalogue);
+    expect(places(again(back), "sub", three as string, "images")).toEqual([
+      [300, 40],
+      [400, 200],
+    ]);
   });
 });
