@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -255,7 +256,9 @@ def test_tidying_keeps_frames_around_what_is_in_them(editor: Page) -> None:
     apart = [BLANK[0], {**BLANK[1], "pos": [20, 420]}]
     open_workflow(editor, apart, LINKS, groups=[SOURCES])
     expect(node(editor, "SaveImage")).to_be_visible()
+    place = node(editor, "SaveImage").evaluate("one => one.style.transform")
     editor.keyboard.press("l")
+    expect(node(editor, "SaveImage")).not_to_have_attribute("style", re.compile(re.escape(place)))
     settled(editor)
     written = saved(editor)
     x, y, width, height = written["groups"][0]["bounding"]

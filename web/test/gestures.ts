@@ -7,6 +7,7 @@ import * as everywhere from "../src/model/everywhere";
 import * as exposed from "../src/model/exposed";
 import * as frames from "../src/model/frames";
 import { isTall } from "../src/model/layout";
+import * as leading from "../src/model/leading";
 import * as pins from "../src/model/pins";
 import * as ports from "../src/model/ports";
 import * as rereading from "../src/model/reread";
@@ -16,6 +17,7 @@ import * as subgraphs from "../src/model/subgraphs";
 import * as substitution from "../src/model/substitute";
 import { fits } from "../src/model/types";
 import * as usual from "../src/model/usualPins";
+import * as wrapping from "../src/model/wrapping";
 import { catalogue, textToImage } from "./support";
 
 /** A chance to change a graph of a document: numbers choose what and how. */
@@ -36,6 +38,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   everywhere,
   exposed,
   frames,
+  leading,
   pins,
   ports,
   reread: rereading,
@@ -43,6 +46,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   subgraphs,
   substitute: substitution,
   usualPins: usual,
+  wrapping,
 };
 
 /** What these modules tell of a document, and parts of edits that are tried with the whole. */
@@ -75,17 +79,20 @@ export const READERS: ReadonlySet<string> = new Set([
   "keptDots",
   "leadThrough",
   "linkedNames",
+  "listOf",
   "madeReal",
   "newNode",
   "nextId",
   "nodesIn",
   "randomSeed",
+  "rawDots",
   "rawDotsOn",
   "readEverywhere",
   "substitutes",
   "surroundings",
   "uses",
   "withContent",
+  "withList",
   "withoutDots",
   "writeEverywhere",
 ]);
@@ -171,9 +178,9 @@ export const GESTURES: Readonly<Record<string, (chance: Chance) => Doc>> = {
   wrapInSubgraph: (now) => {
     const frames = new Set(now.b % 2 ? [aFrame(now)] : []);
     const given = { id: `sub-${++fresh}`, name: "Part", catalogue, portId: () => `port-${++fresh}`, frames };
-    return subgraphs.wrapInSubgraph(now.doc, now.at, new Set(some(now).slice(0, 3)), given)[0];
+    return wrapping.wrapInSubgraph(now.doc, now.at, new Set(some(now).slice(0, 3)), given)[0];
   },
-  unwrapSubgraph: (now) => subgraphs.unwrapSubgraph(now.doc, now.at, one(instances(now), now.a) ?? "", catalogue)[0],
+  unwrapSubgraph: (now) => wrapping.unwrapSubgraph(now.doc, now.at, one(instances(now), now.a) ?? "", catalogue)[0],
   dropUnused: (now) => subgraphs.dropUnused(now.doc),
   renameSubgraph: (now) => subgraphs.renameSubgraph(now.doc, definition(now)?.id ?? "", `Part ${now.b}`),
   separate: (now) => subgraphs.separate(now.doc, now.at, one(instances(now), now.a) ?? "", `own-${++fresh}`),
@@ -259,7 +266,7 @@ export function ofEverything(): Doc {
   };
   const [framed] = edits.addFrame(dotted, ROOT, { x: -200, y: -200, width: 900, height: 900 }, "Start");
   const given = { id: "sub-of-everything", name: "Words", catalogue, portId: () => `port-${++fresh}` };
-  const [wrapped, instance] = subgraphs.wrapInSubgraph(framed, ROOT, new Set([id.positive as NodeId]), given);
+  const [wrapped, instance] = wrapping.wrapInSubgraph(framed, ROOT, new Set([id.positive as NodeId]), given);
   const shown = { node: id.positive as NodeId, widget: "text" };
   const exposing = ports.toggleExposed(wrapped, ROOT, instance ?? "", shown, catalogue);
   const part = { nodes: new Set([instance ?? ""]), frames: new Set<number>() };

@@ -1,6 +1,6 @@
 import type { NodeId } from "./document";
 import { type Box, boxOf, type Point } from "./edits";
-import { HEADER } from "./layout";
+import { GRID, HEADER } from "./layout";
 import type { Surroundings } from "./shape";
 
 export interface ArrangeInput {
@@ -107,8 +107,6 @@ function placeColumns(columns: readonly NodeId[][], { boxes }: ArrangeInput, gap
   });
   return places;
 }
-
-export const GRID = 16;
 
 export function snap(value: number): number {
   return Math.round(value / GRID) * GRID;

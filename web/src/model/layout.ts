@@ -15,6 +15,8 @@ export const PAD = 5;
 export const DEFAULT_WIDTH = 256;
 export const MIN_WIDTH = 180;
 export const SOCKET = 10;
+/** What places are rounded to. */
+export const GRID = 16;
 const MESSAGE_ROW = 46;
 const TEXT_CHROME = 30;
 const LETTER = 6.4;

@@ -10,6 +10,8 @@ export default function Soon() {
   useEffect(() => {
     void import("./Palette");
     void import("../widgets/Options");
+    void import("../model/wrapping");
+    void import("../store/arranging");
   }, []);
   return (
     <>

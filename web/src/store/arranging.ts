@@ -34,11 +34,9 @@ function boxesOf(ids: Iterable<NodeId>) {
   });
 }
 
-export function alignChosen(how: Align): () => void {
-  return () => {
-    const boxes = boxesOf(chosen());
-    if (boxes.length > 1) edit("align", (doc, at) => moveNodes(doc, at, align(boxes, how)));
-  };
+export function alignChosen(how: Align): void {
+  const boxes = boxesOf(chosen());
+  if (boxes.length > 1) edit("align", (doc, at) => moveNodes(doc, at, align(boxes, how)));
 }
 
 /** Puts a frame around what is selected, frames too, or one to be filled where one looks. */

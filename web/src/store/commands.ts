@@ -1,4 +1,3 @@
-import { GRID } from "../model/arrange";
 import { BYPASS, MUTE, type NodeId } from "../model/document";
 import {
   addNode,
@@ -12,14 +11,24 @@ import {
 } from "../model/edits";
 import { hiddenIn, shiftPart, toggleFolded } from "../model/frames";
 import type { Command } from "../model/keys";
+import { GRID } from "../model/layout";
 import { dotsToNodes, removeDots } from "../model/reroutes";
 import type { NodeSchema } from "../model/schema";
-import { unwrapSubgraph, wrapInSubgraph } from "../model/subgraphs";
 import { substitute } from "../model/substitute";
-import { alignChosen, frameChosen, layOut } from "./arranging";
 import { clipText, duplicate, pasteText, readClipboard, writeClipboard } from "./clipboard";
 import { closeFindably } from "./closing";
-import { activeTab, currentGraph, docOf, edit, enterView, newId, newTab, redoStep, undoStep } from "./docs";
+import {
+  activeTab,
+  currentGraph,
+  docOf,
+  edit,
+  editingHere,
+  enterView,
+  newId,
+  newTab,
+  redoStep,
+  undoStep,
+} from "./docs";
 import { chooseFile, exportApi, exportWorkflow, openFile, save, saveAs } from "./files";
 import { fitView, moving, openSearch, placeHere, theFlow } from "./focus";
 import { loadCatalogue, useLibrary } from "./library";
@@ -103,23 +112,32 @@ export function foldFrames(ids: readonly number[]): void {
   );
 }
 
-function subgraphChosen(): void {
+/** What sets nodes out, and what makes subgraphs of them, is much, and not wanted at once. */
+const arranging = (then: (one: typeof import("./arranging")) => void) => () =>
+  void import("./arranging").then(then).catch(report);
+const wrapping = () => import("../model/wrapping");
+
+async function subgraphChosen(): Promise<void> {
   const { nodes, frames } = chosenPart();
   if (!nodes.size) return;
   const given = { id: newId(), name: "Subgraph", catalogue: useLibrary.getState().catalogue, portId: newId, frames };
-  edit("make subgraph", (doc, at) => {
+  const put = editingHere();
+  const { wrapInSubgraph } = await wrapping();
+  put("make subgraph", (doc, at) => {
     const [next, id] = wrapInSubgraph(doc, at, nodes, given);
     if (id) select([id]);
     return next;
   });
 }
 
-function unpackChosen(): void {
+async function unpackChosen(): Promise<void> {
   const { catalogue } = useLibrary.getState();
-  edit("unpack subgraph", (doc, at) => {
+  const [put, instances] = [editingHere(), chosen()];
+  const { unwrapSubgraph } = await wrapping();
+  put("unpack subgraph", (doc, at) => {
     let next = doc;
     const made: NodeId[] = [];
-    for (const id of chosen()) {
+    for (const id of instances) {
       const [one, ids] = unwrapSubgraph(next, at, id, catalogue);
       next = one;
       made.push(...ids);
@@ -284,9 +302,21 @@ export const COMMANDS: readonly Command[] = [
   },
   { id: "rename", label: "Rename", group: "Node", keys: ["F2"], run: rename },
   { id: "node-help", label: "About this node", group: "Node", keys: ["F1"], run: explain },
-  { id: "frame", label: "Frame", group: "Node", keys: ["Mod+G"], run: frameChosen },
-  { id: "subgraph", label: "Make a subgraph", group: "Node", keys: ["Mod+Shift+G"], run: subgraphChosen },
-  { id: "unpack", label: "Unpack the subgraph", group: "Node", keys: ["Mod+Shift+U"], run: unpackChosen },
+  { id: "frame", label: "Frame", group: "Node", keys: ["Mod+G"], run: arranging((one) => one.frameChosen()) },
+  {
+    id: "subgraph",
+    label: "Make a subgraph",
+    group: "Node",
+    keys: ["Mod+Shift+G"],
+    run: () => void subgraphChosen().catch(report),
+  },
+  {
+    id: "unpack",
+    label: "Unpack the subgraph",
+    group: "Node",
+    keys: ["Mod+Shift+U"],
+    run: () => void unpackChosen().catch(report),
+  },
   {
     id: "separate",
     label: "Give the node a subgraph of its own",
@@ -310,19 +340,49 @@ export const COMMANDS: readonly Command[] = [
   },
   { id: "reroute", label: "Put a reroute into the link", group: "Node", keys: ["R"], run: rerouteHere },
   { id: "note", label: "Add a note", group: "Node", keys: ["N"], run: addHere("MarkdownNote") },
-  { id: "tidy", label: "Tidy up the layout", group: "Node", keys: ["L"], run: layOut },
-  { id: "align-left", label: "Align left", group: "Node", keys: ["Alt+ArrowLeft"], run: alignChosen("left") },
-  { id: "align-right", label: "Align right", group: "Node", keys: ["Alt+ArrowRight"], run: alignChosen("right") },
-  { id: "align-top", label: "Align top", group: "Node", keys: ["Alt+ArrowUp"], run: alignChosen("top") },
-  { id: "align-bottom", label: "Align bottom", group: "Node", keys: ["Alt+ArrowDown"], run: alignChosen("bottom") },
+  { id: "tidy", label: "Tidy up the layout", group: "Node", keys: ["L"], run: arranging((one) => one.layOut()) },
+  {
+    id: "align-left",
+    label: "Align left",
+    group: "Node",
+    keys: ["Alt+ArrowLeft"],
+    run: arranging((one) => one.alignChosen("left")),
+  },
+  {
+    id: "align-right",
+    label: "Align right",
+    group: "Node",
+    keys: ["Alt+ArrowRight"],
+    run: arranging((one) => one.alignChosen("right")),
+  },
+  {
+    id: "align-top",
+    label: "Align top",
+    group: "Node",
+    keys: ["Alt+ArrowUp"],
+    run: arranging((one) => one.alignChosen("top")),
+  },
+  {
+    id: "align-bottom",
+    label: "Align bottom",
+    group: "Node",
+    keys: ["Alt+ArrowDown"],
+    run: arranging((one) => one.alignChosen("bottom")),
+  },
   {
     id: "spread-across",
     label: "Spread across",
     group: "Node",
     keys: ["Alt+Shift+ArrowRight"],
-    run: alignChosen("across"),
+    run: arranging((one) => one.alignChosen("across")),
   },
-  { id: "spread-down", label: "Spread down", group: "Node", keys: ["Alt+Shift+ArrowDown"], run: alignChosen("down") },
+  {
+    id: "spread-down",
+    label: "Spread down",
+    group: "Node",
+    keys: ["Alt+Shift+ArrowDown"],
+    run: arranging((one) => one.alignChosen("down")),
+  },
   { id: "left", label: "Move left", group: "Node", keys: ["Mod+ArrowLeft"], run: nudge(-GRID, 0) },
   { id: "right", label: "Move right", group: "Node", keys: ["Mod+ArrowRight"], run: nudge(GRID, 0) },
   { id: "up", label: "Move up", group: "Node", keys: ["Mod+ArrowUp"], run: nudge(0, -GRID) },

@@ -6,7 +6,7 @@ import { fedNames, feeding } from "../../src/model/everywhere";
 import type { Json, JsonObject } from "../../src/model/json";
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
-import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/subgraphs";
+import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/wrapping";
 import { catalogue, newId, options } from "../support";
 
 const node = (id: number, type: string, more: object = {}) => ({ id, type, pos: [id * 300, 0], ...more });

@@ -7,7 +7,7 @@ import { addPort, isExposed, removePort, renamePort, toggleExposed } from "../..
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { shapeOf, widgetValue } from "../../src/model/shape";
-import { wrapInSubgraph } from "../../src/model/subgraphs";
+import { wrapInSubgraph } from "../../src/model/wrapping";
 import { catalogue, newId, options, textToImage } from "../support";
 
 /** Text to image with the two text encoders in a subgraph: clip in, two conditionings out. */

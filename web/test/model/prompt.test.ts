@@ -4,7 +4,7 @@ import { BYPASS, MUTE } from "../../src/model/document";
 import { editNode, setValue, toggleMode } from "../../src/model/edits";
 import { knownPart, toPrompt, unfilled } from "../../src/model/prompt";
 import { expandChoices, formatDate } from "../../src/model/queuedText";
-import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/subgraphs";
+import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/wrapping";
 import { build, catalogue, newId, options, textToImage } from "../support";
 
 describe("the prompt of a document", () => {

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../src/model/json";
 import { toPrompt } from "../../src/model/prompt";
 import { dotsOf, dotsOn, dotsToNodes, moveDots, removeDots } from "../../src/model/reroutes";
 import { saveEditorFile } from "../../src/model/saveFile";
-import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/subgraphs";
+import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/wrapping";
 import { catalogue, newId, options } from "../support";
 
 const nodes = [

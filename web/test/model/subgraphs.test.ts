@@ -10,16 +10,8 @@ import { addPort, toggleExposed } from "../../src/model/ports";
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { controlOf, shapeOf, widgetValue } from "../../src/model/shape";
-import {
-  alone,
-  clashing,
-  instancesOf,
-  renameSubgraph,
-  separate,
-  unwrapSubgraph,
-  withNewIds,
-  wrapInSubgraph,
-} from "../../src/model/subgraphs";
+import { alone, clashing, instancesOf, renameSubgraph, separate, withNewIds } from "../../src/model/subgraphs";
+import { unwrapSubgraph, wrapInSubgraph } from "../../src/model/wrapping";
 import { catalogue, newId, options, textToImage } from "../support";
 
 /** Text to image with its sampler in a subgraph. */
