@@ -40,7 +40,6 @@ import { LinkingNote } from "./LinkingNote";
 import { isValid, makeLinkDrag } from "./linking";
 import { type Level, LevelContext, levelAt, TRACED } from "./lod";
 import { beginLongPress } from "./longPress";
-import { Minimap } from "./Minimap";
 import { beginMarquee } from "./marquee";
 import { applyChanges, makeNodeDrag } from "./moving";
 import { NodeCard } from "./NodeCard";
@@ -50,6 +49,7 @@ import { TinyLinks } from "./TinyLinks";
 import { tap } from "./tapping";
 
 const EverywhereLinks = lazy(() => import("./EverywhereLinks"));
+const Minimap = lazy(() => import("./Minimap"));
 const NodeHelp = lazy(() => import("./NodeHelp"));
 
 // What React Flow is given must be the same object each time: whatever is new makes all its nodes look again.
@@ -215,7 +215,11 @@ export function Canvas() {
           <NodeHelp />
         </Suspense>
       )}
-      {minimap && nodes.length > 0 && <Minimap nodes={nodes} tab={tab.id} />}
+      {minimap && nodes.length > 0 && (
+        <Suspense>
+          <Minimap nodes={nodes} tab={tab.id} />
+        </Suspense>
+      )}
     </div>
   );
 }

@@ -18,7 +18,7 @@ interface Scene {
 }
 
 /** The whole graph in small; press or drag to go there. Moving the view moves one element, and draws nothing. */
-export const Minimap = memo(function Minimap({ nodes, tab }: { nodes: readonly AnyNode[]; tab: string }) {
+export default memo(function Minimap({ nodes, tab }: { nodes: readonly AnyNode[]; tab: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const frame = useRef<HTMLElement>(null);
   const pulse = useRef<HTMLElement>(null);

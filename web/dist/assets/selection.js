@@ -1,0 +1,1 @@
+import{x as e}from"./focus.js";import{a as t}from"./docs.js";import{l as n}from"./ui.js";var r=()=>[...n.getState().selection].filter(e=>t().graph.nodes.has(e));function i(){let{selection:r,frames:i}=n.getState();return e({nodes:r,frames:i},t())}export{i as n,r as t};
