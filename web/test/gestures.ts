@@ -54,6 +54,7 @@ export const READERS: ReadonlySet<string> = new Set([
   "allReal",
   "alone",
   "usualPins",
+  "endBoxes",
   "boxOf",
   "bounds",
   "clashing",

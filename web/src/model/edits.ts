@@ -20,7 +20,7 @@ import { innerOf, isShared, yieldExposed } from "./exposed";
 import type { Json } from "./json";
 import { cropped, DEFAULT_WIDTH, HEADER, layoutNode } from "./layout";
 import type { Catalogue } from "./schema";
-import { type Surroundings, shapeOf } from "./shape";
+import { endOf, type Surroundings, shapeOf } from "./shape";
 import { fits } from "./types";
 import { REROUTE } from "./virtual";
 
@@ -298,6 +298,17 @@ export function boxOf(node: GraphNode, around: Surroundings): Box {
     linked: linkedNames(around.graph, node.id),
   });
   return { x: node.x, y: node.y - HEADER, width, height };
+}
+
+/** Where a subgraph's ends lie; nothing in a graph that is none. */
+export function endBoxes({ doc }: Surroundings, at: GraphId): readonly Box[] {
+  const definition = doc.subgraphs.get(at);
+  if (!definition) return [];
+  return [GRAPH_INPUT, GRAPH_OUTPUT].map((id) => {
+    const { node, shape } = endOf(definition, id);
+    const { width, height } = layoutNode({ node, shape, linked: new Set() });
+    return { x: node.x, y: node.y - HEADER, width, height };
+  });
 }
 
 export function linkedNames(graph: Graph, id: NodeId): ReadonlySet<string> {

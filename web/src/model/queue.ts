@@ -18,6 +18,16 @@ export function jobName(prompt: Prompt, extra: JsonObject): string {
   return last?._meta?.title || last?.class_type || "Without nodes";
 }
 
+/** What tells a job from others of its workflow: its seed and its words. */
+export function jobDetail(prompt: Prompt): string {
+  const inputs = Object.values(prompt).map((node) => node.inputs);
+  const seed = inputs
+    .flatMap((one) => [one.seed, one.noise_seed])
+    .find((one) => typeof one === "number" || typeof one === "bigint");
+  const words = inputs.map((one) => asText(one.text).trim()).find(Boolean);
+  return [seed === undefined ? "" : `seed ${seed}`, words].filter(Boolean).join(" · ");
+}
+
 function titleOfWorkflow(extra: JsonObject): string {
   const info = isObject(extra.extra_pnginfo) ? extra.extra_pnginfo : {};
   const workflow = isObject(info.workflow) ? info.workflow : {};

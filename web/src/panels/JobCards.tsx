@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from "react";
 import { getJobEvents, type HistoryEntry, type ImageRef, type QueueItem } from "../api/rest";
 import { duration } from "../model/duration";
 import { leftOf } from "../model/progress";
-import { endingOf, jobName, toldProgress } from "../model/queue";
+import type { Prompt } from "../model/prompt";
+import { endingOf, jobDetail, jobName, toldProgress } from "../model/queue";
 import { progressOfJob, runOf, useExec, watchPreview } from "../store/exec";
 import { goToNode } from "../store/focus";
 import { forgetJob, removeFromQueue, stopJob } from "../store/queue";
@@ -36,6 +37,7 @@ export function RunningJob({ item }: { item: QueueItem }) {
           <Square size={14} />
         </button>
       </div>
+      <Detail prompt={item.prompt} />
       <progress value={progress} max={1} aria-label={`${name}, progress`} />
       <small>
         {Math.round(progress * 100)} %{elapsed > 0 && ` · ${duration(elapsed)}`}
@@ -144,6 +146,7 @@ export function WaitingJob({ item, place, count, sort }: WaitingProps) {
           <Trash2 size={14} />
         </button>
       </div>
+      <Detail prompt={item.prompt} />
     </article>
   );
 }
@@ -185,6 +188,7 @@ export function DoneJob({ entry }: { entry: HistoryEntry }) {
           <Trash2 size={14} />
         </button>
       </div>
+      <Detail prompt={entry.prompt} />
       {why && (
         <p className="why">
           <TriangleAlert size={12} /> {why}
@@ -203,6 +207,15 @@ export function DoneJob({ entry }: { entry: HistoryEntry }) {
       <PictureStrip items={pictures.map((image) => ({ image, job: entry.id }))} />
     </article>
   );
+}
+
+function Detail({ prompt }: { prompt: Prompt }) {
+  const detail = jobDetail(prompt);
+  return detail ? (
+    <small className="detail" title={detail}>
+      {detail}
+    </small>
+  ) : null;
 }
 
 const picturesIn = (entry: HistoryEntry): readonly ImageRef[] =>

@@ -2,7 +2,7 @@ import type { ReactFlowInstance } from "@xyflow/react";
 import { flushSync } from "react-dom";
 import { type NodeId, runOrder } from "../model/document";
 import type { Box, Point } from "../model/edits";
-import { bounds, boxOf } from "../model/edits";
+import { bounds, boxOf, endBoxes } from "../model/edits";
 import { frameBox, hiddenIn, uncover } from "../model/frames";
 import { firstView, type Size, viewOf } from "../model/view";
 import { activeTab, currentGraph, docOf, edit, enterView, locate } from "./docs";
@@ -56,7 +56,8 @@ export function fitView(only?: Iterable<NodeId>, how: ViewMove = moving()): void
     ids.length ? ids.includes(node.id) : !hidden.nodes.has(node.id),
   );
   const frames = ids.length ? [] : [...around.graph.frames.values()].filter((one) => !hidden.frames.has(one.id));
-  const box = bounds([...nodes.map((node) => boxOf(node, around)), ...frames.map(frameBox)]);
+  const ends = ids.length ? [] : endBoxes(around, around.at);
+  const box = bounds([...nodes.map((node) => boxOf(node, around)), ...frames.map(frameBox), ...ends]);
   if (box) showBox(box, how);
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { align, arrange, arrangeInput } from "../../src/model/arrange";
-import { boxOf, editNode, moveNodes, surroundings, writeText } from "../../src/model/edits";
+import { bounds, boxOf, editNode, endBoxes, moveNodes, surroundings, writeText } from "../../src/model/edits";
 import { HEADER, layoutNode } from "../../src/model/layout";
 import { shapeOf } from "../../src/model/shape";
-import { build, catalogue, textToImage } from "../support";
+import { wrapInSubgraph } from "../../src/model/wrapping";
+import { build, catalogue, newId, textToImage } from "../support";
 
 function laidOut(type: string, values = {}, more = {}, size = {}) {
   const { doc, id } = build({ n: [type, values] });
@@ -104,6 +105,20 @@ describe("writing in a node", () => {
     expect(write(600, "short", words)?.height).toBe(600);
     expect(write(undefined, "short", words)?.height).toBeUndefined();
     expect(write(100, words, `${words} and more`)?.height).toBe(100);
+  });
+});
+
+describe("the ends of a subgraph", () => {
+  it("have boxes beside what they feed and take, in a subgraph only", () => {
+    const { doc, id } = textToImage();
+    const given = { id: "inner", name: "Subgraph", catalogue, portId: newId };
+    const [wrapped] = wrapInSubgraph(doc, "root", new Set([id.decode as string]), given);
+    const around = surroundings(wrapped, "inner", catalogue);
+    const inside = bounds([...around.graph.nodes.values()].map((node) => boxOf(node, around)));
+    const [inputs, outputs] = endBoxes(around, "inner");
+    expect((inputs?.x ?? 0) + (inputs?.width ?? 0)).toBeLessThan(inside?.x ?? 0);
+    expect(outputs?.x).toBeGreaterThan((inside?.x ?? 0) + (inside?.width ?? 0));
+    expect(endBoxes(around, "root")).toEqual([]);
   });
 });
 

@@ -1,12 +1,22 @@
 import { describe, expect, it } from "vitest";
 import type { Prompt } from "../../src/model/prompt";
-import { endingOf, jobName, reordered, toldProgress, usualMs } from "../../src/model/queue";
+import { endingOf, jobDetail, jobName, reordered, toldProgress, usualMs } from "../../src/model/queue";
 import { flameOf } from "../../src/model/trace";
 
 const node = (class_type: string, inputs: Prompt[string]["inputs"] = {}) => ({
   class_type,
   inputs,
   _meta: { title: "" },
+});
+
+describe("what tells a job from its like", () => {
+  it("is its seed, a large one too, and its first words", () => {
+    const words = node("CLIPTextEncode", { text: "a harbour" });
+    expect(jobDetail({ 1: words, 2: node("KSampler", { seed: 7n }) })).toBe("seed 7 · a harbour");
+    expect(jobDetail({ 1: node("RandomNoise", { noise_seed: 5 }) })).toBe("seed 5");
+    expect(jobDetail({ 1: words, 2: node("KSampler", { seed: ["3", 0] }) })).toBe("a harbour");
+    expect(jobDetail({ 1: node("EmptyImage") })).toBe("");
+  });
 });
 
 describe("the name of a job", () => {
