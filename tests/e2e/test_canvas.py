@@ -214,6 +214,22 @@ def test_two_fingers_slide_the_view_and_a_wheel_zooms_it(editor: Page) -> None:
     expect(zoom).not_to_have_text(said)
 
 
+def test_the_pinch_that_safari_tells_of_zooms(editor: Page) -> None:
+    open_blank(editor)
+    zoom = editor.locator(".zoombar .zoom")
+    before = int((zoom.text_content() or "").rstrip(" %"))
+    prevented = editor.locator(".react-flow__pane").evaluate(
+        """pane => [["gesturestart", 1], ["gesturechange", 1.3], ["gesturechange", 2]].map(([name, scale]) => {
+            const event = new UIEvent(name, { bubbles: true, cancelable: true });
+            Object.assign(event, { scale, clientX: 700, clientY: 700 });
+            return !pane.dispatchEvent(event);
+        })"""
+    )
+    assert prevented == [True, True, True]
+    expect(zoom).not_to_have_text(f"{before} %")
+    assert int((zoom.text_content() or "").rstrip(" %")) > before
+
+
 def test_the_middle_button_pans_and_pastes_nothing(editor: Page) -> None:
     """Firefox on Linux pastes what is selected where the middle button comes up, unless the page says no."""
     open_blank(editor)

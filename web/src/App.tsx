@@ -26,6 +26,7 @@ import { followEdits } from "./store/problems";
 import { report, useUi } from "./store/ui";
 import { useDropGuard } from "./useDropGuard";
 import { usePaste } from "./usePaste";
+import { usePinch } from "./usePinch";
 import { useTheme } from "./useTheme";
 
 const Soon = lazy(() => import("./panels/Soon"));
@@ -43,6 +44,7 @@ export function App() {
   const asForm = phone && hasForm && !phoneGraph;
   useKeyboard();
   usePaste();
+  usePinch();
   const dragging = useDropGuard();
   useTheme();
   return (

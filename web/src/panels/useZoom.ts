@@ -89,7 +89,9 @@ function listen(element: HTMLElement, { setZoom, fitNow, toggleAt }: Controls): 
   const wheel = (event: WheelEvent) => {
     event.preventDefault();
     const at = fromMiddle(event);
-    setZoom((old) => zoomedAt(old, Math.exp(-event.deltaY * 0.0015), at, fitNow()));
+    // Two fingers that go apart on a trackpad come as a wheel with Ctrl, and turn it little.
+    const pace = event.ctrlKey ? 0.01 : 0.0015;
+    setZoom((old) => zoomedAt(old, Math.exp(-event.deltaY * pace), at, fitNow()));
   };
   const down = (event: PointerEvent) => {
     if ((event.target as Element).closest("button, a, input, [role=slider]")) return;
