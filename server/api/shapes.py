@@ -484,6 +484,25 @@ class SubgraphText(Subgraph):
     data: str
 
 
+class FieldsAsked(TypedDict):
+    """Nodes as an editor's file has them, each with its type, inputs and values."""
+
+    nodes: list[dict[str, Any]]
+
+
+class FieldTold(TypedDict):
+    """A field of a node: its name, and the socket type that may feed it."""
+
+    name: str
+    type: str
+
+
+class FieldsTold(TypedDict):
+    """For each node the fields that its values are of, in order; null where nothing is known."""
+
+    fields: list[list[FieldTold] | None]
+
+
 class Converted(TypedDict):
     """A workflow as an editor's file, and what there is to know about how it was made."""
 

@@ -51,6 +51,14 @@ def own_fields(item: Item) -> tuple[InputShape, ...]:
     )
 
 
+def known_fields(item: Item, shape: NodeShape | None) -> tuple[InputShape, ...] | None:
+    """The fields that a node's values are of, in order: what the file leaves to be known. None where nothing is."""
+    if shape is None or isinstance(item.values, Mapping) or not item.values or places_of(shape):
+        return None
+    fields = _fields_in_order(item, item.values, shape)
+    return fields if fields and all(each.widget for each in fields) else None
+
+
 def zip_fields(values: Sequence[Any], fields: Iterable[InputShape]) -> dict[str, Any]:
     """Values by name, stepping over what follows a seed or an upload."""
     return _zipped(values, tuple(fields))

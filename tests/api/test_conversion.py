@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.api.running import Running
+
+JSON = {"Content-Type": "application/json"}
 
 A1111 = (
     "a boat\nNegative prompt: fog\nSteps: 4, Sampler: Euler a, CFG scale: 2, Seed: 7, Size: 64x64, "
@@ -34,3 +37,19 @@ def test_any_other_text_is_refused_in_a_sentence(shared: Running) -> None:
     status, answer = convert(shared, "just words")
     assert status == 400
     assert "This is no workflow" in answer["error"]["message"]
+
+
+def test_the_fields_of_nodes_are_told_where_they_are_known(shared: Running) -> None:
+    nodes = [
+        {"id": 1, "type": "IPAdapterAdvanced", "inputs": [], "widgets_values": [1, "linear", "concat", 0, 1, "V only"]},
+        {"id": 2, "type": "CannyEdgePreprocessor", "inputs": [], "widgets_values": [100, 200, "disable"]},
+        {"id": 3, "type": "SomebodysNode", "inputs": [], "widgets_values": ["a"]},
+        {"id": 4, "type": "KSampler", "inputs": 7, "widgets_values": [1]},
+        "no node",
+    ]
+    reply = shared.ask("POST", "/api/fields", json.dumps({"nodes": nodes}).encode(), JSON)
+    known, version, *rest = reply.json["fields"]
+    assert [each["name"] for each in known[:2]] == ["weight", "weight_type"]
+    assert [each["name"] for each in version] == ["low_threshold", "high_threshold", "l2gradient"]
+    assert rest == [None, None, None]
+    assert shared.ask("POST", "/api/fields", b"{}", JSON).status == 400

@@ -19,7 +19,9 @@ from nodes.folders import Folders
 from nodes.registry import Registry, builtin
 from nodes.schema import node_info
 from server.formats import Shapes
+from server.formats.document import read_item
 from server.formats.editor import to_prompt
+from server.formats.fields import known_fields
 from server.formats.prompt import clean_prompt
 
 FOLDER = Path(__file__).parent / "agreement"
@@ -61,6 +63,14 @@ def _with_defaults(prompt: Mapping[str, Any], registry: Registry) -> Json:
 @pytest.mark.parametrize("row", _rows("files.json"), ids=lambda row: row["name"])
 def test_the_server_makes_this_prompt_of_the_file(row: Json, registry: Registry) -> None:
     assert _prompt(row["file"], registry) == row["prompt"]
+
+
+@pytest.mark.parametrize("row", [row for row in _rows("files.json") if "fields" in row], ids=lambda row: row["name"])
+def test_the_server_tells_these_fields_of_its_nodes(row: Json, registry: Registry) -> None:
+    shapes = Shapes(registry)
+    items = [read_item(node, "The node") for node in row["file"]["nodes"] if str(node["id"]) in row["fields"]]
+    told = {item.id: known_fields(item, shapes.get(item.type)) or () for item in items}
+    assert {name: [{"name": e.name, "type": e.type} for e in fields] for name, fields in told.items()} == row["fields"]
 
 
 @pytest.mark.parametrize("place", range(len(_rows("files.json"))), ids=[row["name"] for row in _rows("files.json")])

@@ -11,6 +11,9 @@ export const catalogue = readCatalogue(info);
 let ids = 0;
 export const newId = () => `id-${++ids}`;
 
+/** For files that leave nothing to be asked of a server. */
+export const opening = { catalogue, newId, fieldsOf: async () => [] };
+
 export const options = { catalogue, random: () => 0, now: new Date(2026, 0, 7, 9, 5, 3) };
 
 /** A small way to write graphs down: nodes by key, links as "from.slot -> to.input". */

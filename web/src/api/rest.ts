@@ -1,6 +1,7 @@
 import { isObject, type Json, type JsonObject, readJson, writeJson } from "../model/json";
 import type { Fault } from "../model/problems";
 import type { Prompt } from "../model/prompt";
+import type { ToldField } from "../model/told";
 
 /* The server's routes, one function each. What fails raises ServerError with a sentence that can be shown. */
 
@@ -285,6 +286,15 @@ export const getEmbeddingLengths = async () =>
 export async function convertText(text: string) {
   const reply = await call("/convert", { method: "POST", body: text });
   return readJson(await reply.text()) as { readonly document: JsonObject; readonly notes: readonly string[] };
+}
+
+/** For each node the fields that its values are of, as far as the server knows them. */
+export async function fieldsOf(nodes: readonly JsonObject[]): Promise<readonly (readonly ToldField[] | undefined)[]> {
+  const asked = nodes.map(({ type, inputs, widgets_values }, id) => ({ id, type, inputs, widgets_values }));
+  const told = readJson(await (await post("/fields", { nodes: asked })).text()) as {
+    readonly fields: readonly (readonly ToldField[] | null)[];
+  };
+  return told.fields.map((one) => one ?? undefined);
 }
 
 export interface SavedFile {

@@ -22,6 +22,7 @@ import { asNumber, asText, isList, isObject, type Json, type JsonObject, largest
 import { currentClass, currentInput } from "./legacy";
 import type { Catalogue } from "./schema";
 import { type Surroundings, shapeOf } from "./shape";
+import type { Told } from "./told";
 import { isVirtual, REROUTE } from "./virtual";
 import { nameValues } from "./widgetList";
 
@@ -70,17 +71,22 @@ export function isEditorFile(value: unknown): value is JsonObject {
 }
 
 /** The document that an editor file holds. Raises BadFile where it holds none. */
-export function openEditorFile(given: JsonObject, catalogue: Catalogue, newId: () => string): Doc {
+export function openEditorFile(
+  given: JsonObject,
+  catalogue: Catalogue,
+  newId: () => string,
+  told: Told = new Map(),
+): Doc {
   if (!isEditorFile(given)) throw new BadFile("This JSON has no list of nodes: it is not a workflow of the editor.");
   const file = withoutGroupNodes(given, catalogue, newId);
   const extra = dotsInExtra(file);
   const own = isObject(extra.sfumato) ? extra.sfumato : {};
   const definitions =
     isObject(file.definitions) && isList(file.definitions.subgraphs) ? file.definitions.subgraphs : [];
-  const subgraphs = definitions.filter(isObject).map((one) => readSubgraph(one, catalogue));
+  const subgraphs = definitions.filter(isObject).map((one) => readSubgraph(one, catalogue, told));
   const doc: Doc = {
     id: asText(file.id) || newId(),
-    root: readGraph(file, catalogue),
+    root: readGraph(file, catalogue, told),
     subgraphs: new Map(subgraphs.map((one) => [one.id, one])),
     form: readForm(own.form),
     extra: without(extra, ["sfumato"]),
@@ -117,7 +123,7 @@ function readForm(form: Json | undefined): readonly Pin[] {
   });
 }
 
-function readGraph(file: JsonObject, catalogue: Catalogue): Graph {
+function readGraph(file: JsonObject, catalogue: Catalogue, told: Told): Graph {
   const raw = isList(file.nodes) ? file.nodes.filter(isObject) : [];
   const nodes = byId(raw.map((one) => readNode(one, catalogue)));
   const links = new Map<number, Link>();
@@ -131,13 +137,34 @@ function readGraph(file: JsonObject, catalogue: Catalogue): Graph {
   const kept = onePerInput(links, isList(file.outputs) ? file.outputs : []);
   const everywhere = readEverywhere(file.extra, nodes, kept.values());
   return {
-    nodes,
+    nodes: told.size ? withTold(nodes, raw, told) : nodes,
     links: kept,
     ...(everywhere ? { everywhere } : {}),
     frames: new Map(frames.map((frame) => [frame.id, frame])),
     lastNode: largest([asNumber(file.last_node_id), asNumber(state.lastNodeId), ...[...nodes.keys()].map(Number)]),
     lastLink: largest([asNumber(file.last_link_id), asNumber(state.lastLinkId), ...links.keys()]),
   };
+}
+
+/** The nodes with the fields that were told of them, in their order; links know their inputs by name already. */
+function withTold(
+  nodes: ReadonlyMap<NodeId, GraphNode>,
+  raw: readonly JsonObject[],
+  told: Told,
+): ReadonlyMap<NodeId, GraphNode> {
+  const fields = new Map(raw.map((one) => [String(one.id), told.get(one)] as const));
+  return new Map(
+    [...nodes].map(([id, node]) => {
+      const own = fields.get(id);
+      if (!own) return [id, node];
+      const slots = own.map(
+        ({ name, type }): Slot =>
+          node.inputs.find((slot) => slot.name === name) ?? { name, type, widget: name, rest: {} },
+      );
+      const others = node.inputs.filter((slot) => !own.some(({ name }) => name === slot.name));
+      return [id, { ...node, inputs: [...others, ...slots.map((slot) => ({ ...slot, widget: slot.name }))] }];
+    }),
+  );
 }
 
 /** The nodes by their ids; of two with one id, the second gets another. */
@@ -286,9 +313,9 @@ function readFolded({ nodes, groups }: JsonObject): NonNullable<Frame["folded"]>
   };
 }
 
-function readSubgraph(raw: JsonObject, catalogue: Catalogue): Subgraph {
+function readSubgraph(raw: JsonObject, catalogue: Catalogue, told: Told): Subgraph {
   const outputs = readPorts(raw.outputs);
-  const graph = readGraph(raw, catalogue);
+  const graph = readGraph(raw, catalogue, told);
   const atPort = <T extends Pick<Link, "to" | "input">>(link: T): T =>
     link.to === GRAPH_OUTPUT ? { ...link, input: outputs[Number(link.input)]?.id ?? link.input } : link;
   const named = [...graph.links].map(([id, link]) => [id, atPort(link)] as const);

@@ -6,18 +6,27 @@ import { isInfotext } from "./infotext";
 import { type JsonObject, readJson } from "./json";
 import { isPicture, readMetadata } from "./picture";
 import type { Catalogue } from "./schema";
+import { nameless, type ToldField, toldOf } from "./told";
 
 export interface OpenWith {
   readonly catalogue: Catalogue;
   readonly newId: () => string;
   /** The editor's file of what another program wrote. */
   readonly convert: (text: string) => Promise<JsonObject>;
+  /** What the server knows of fields that neither a file nor a class here names. */
+  readonly fieldsOf: (nodes: readonly JsonObject[]) => Promise<readonly (readonly ToldField[] | undefined)[]>;
 }
 
 /** The document that a text holds: the editor's format, or the API's. Raises BadFile for anything else. */
-export function openText(text: string, { catalogue, newId }: Omit<OpenWith, "convert">): Doc {
+export async function openText(text: string, using: Omit<OpenWith, "convert">): Promise<Doc> {
+  const { catalogue, newId } = using;
   const { document, prompt } = opened(parse(text));
-  if (document) return openEditorFile(document, catalogue, newId);
+  if (document) {
+    const nodes = nameless(document, catalogue);
+    // A file that cannot be told of opens all the same: its values stay as they are.
+    const fields = nodes.length ? await using.fieldsOf(nodes).catch(() => []) : [];
+    return openEditorFile(document, catalogue, newId, toldOf(nodes, fields, catalogue));
+  }
   if (prompt) return openApiFile(prompt, catalogue, newId);
   throw new BadFile("This JSON is no workflow: it has neither a list of nodes nor nodes with a class_type.");
 }

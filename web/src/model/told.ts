@@ -2,6 +2,7 @@ import { isList, isObject, type Json, type JsonObject } from "./json";
 import { currentClass } from "./legacy";
 import type { Catalogue, WidgetSchema } from "./schema";
 import { isVirtual } from "./virtual";
+import { controlIn, isControl } from "./widgetList";
 
 /*
  * What the values of a node are called, where neither its class here nor its file says it: nodes of packs that this
@@ -32,15 +33,21 @@ export function nameless(file: JsonObject, catalogue: Catalogue): readonly JsonO
 
 function isNameless(node: JsonObject, values: readonly Json[], widgets: readonly WidgetSchema[] | undefined): boolean {
   const listed = (isList(node.inputs) ? node.inputs : []).filter((slot) => isObject(slot) && isObject(slot.widget));
-  const counted = values.filter((value) => !isControl(value));
-  if (!widgets) return counted.length > listed.length;
-  if (widgets.some((one) => one.rows || one.when) || listed.length >= counted.length) return false;
-  const plain = widgets.some((one) => one.upload) ? counted.slice(0, widgets.length) : counted;
-  return plain.length !== widgets.length || !widgets.every((widget, i) => mayBe(widget, plain[i] ?? null));
+  const counted = values.filter((value) => !isControl(value)).length;
+  if (!widgets) return counted > listed.length;
+  if (!widgets.length || widgets.some((one) => one.rows || one.when) || listed.length >= counted) return false;
+  return !suit(values, widgets);
 }
 
-const isControl = (value: Json) =>
-  typeof value === "string" && ["fixed", "increment", "decrement", "randomize"].includes(value);
+/** Whether there is a value for each widget that it could hold, and none that is nobody's. */
+function suit(values: readonly Json[], widgets: readonly WidgetSchema[]): boolean {
+  let at = 0;
+  for (const [i, widget] of widgets.entries()) {
+    if (!mayBe(widget, values[at++] ?? null)) return false;
+    if (controlIn(values, at, widget, values.length - at > widgets.length - i - 1) !== undefined) at += 1;
+  }
+  return at === values.length || (at + 1 === values.length && widgets.some((one) => one.upload));
+}
 
 function mayBe({ kind }: WidgetSchema, value: Json): boolean {
   if (value === null) return true;

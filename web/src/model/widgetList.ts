@@ -89,7 +89,7 @@ function isUploadSlot(value: Json | undefined): boolean {
 }
 
 /** What follows a run, where the value at this place says it. The first files said whether a seed is random. */
-function controlIn(list: readonly Json[], at: number, field: Field, spare: boolean): string | undefined {
+export function controlIn(list: readonly Json[], at: number, field: Field, spare: boolean): string | undefined {
   const value = list[at];
   if (isControl(value))
     return field.control || (spare && !["STRING", "BOOLEAN"].includes(field.type)) ? value : undefined;

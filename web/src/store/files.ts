@@ -32,7 +32,7 @@ import { report, select, toast, useUi } from "./ui";
 
 /** Loaded when there is a file to read: what all the kinds of files look like is much. */
 const reading = () => import("../model/open");
-const using = () => ({ catalogue: useLibrary.getState().catalogue, newId, convert });
+const using = () => ({ catalogue: useLibrary.getState().catalogue, newId, convert, fieldsOf: rest.fieldsOf });
 
 async function convert(text: string): Promise<JsonObject> {
   const { document, notes } = await rest.convertText(text);
@@ -80,7 +80,7 @@ export async function openTemplate(template: rest.Template): Promise<void> {
       import("../model/usualPins"),
       rest.readTemplate(template.name),
     ]);
-    const doc = withUsualForm(openText(text, using()), useLibrary.getState().catalogue);
+    const doc = withUsualForm(await openText(text, using()), useLibrary.getState().catalogue);
     openWorkflow(template.title || template.name, doc);
   } catch (error) {
     report(error);
@@ -93,9 +93,10 @@ export async function openSaved(path: string): Promise<void> {
   if (showOpen(path)) return;
   try {
     const [{ openText }, { text, version }] = await Promise.all([reading(), rest.readWorkflow(path)]);
+    const doc = await openText(text, using());
     // Of two clicks the second one comes here when the first has opened it.
     if (showOpen(path)) return;
-    openWorkflow(nameOf(path), openText(text, using()), { path, version });
+    openWorkflow(nameOf(path), doc, { path, version });
   } catch (error) {
     report(error);
   }
@@ -115,7 +116,7 @@ function nameOf(path: string): string {
 export async function openJson(name: string, value: JsonObject): Promise<void> {
   try {
     const { openText } = await reading();
-    openWorkflow(name, openText(writeJson(value), using()));
+    openWorkflow(name, await openText(writeJson(value), using()));
   } catch (error) {
     report(error);
   }

@@ -1,6 +1,6 @@
 import { create } from "zustand";
 import { listPublished, type Published, publish, readPublished, unpublish } from "../api/published";
-import { ServerError } from "../api/rest";
+import { fieldsOf, ServerError } from "../api/rest";
 import { graphOf, type NodeId } from "../model/document";
 import { writeJson } from "../model/json";
 import { newest } from "../model/order";
@@ -81,7 +81,7 @@ async function keep(name: string, text: string): Promise<boolean> {
 export async function addPublished(one: Published): Promise<void> {
   try {
     const [{ openText }, text] = await Promise.all([import("../model/open"), readPublished(one)]);
-    pasteDoc(openText(text, { catalogue: useLibrary.getState().catalogue, newId }));
+    pasteDoc(await openText(text, { catalogue: useLibrary.getState().catalogue, newId, fieldsOf }));
   } catch (error) {
     report(error);
   }

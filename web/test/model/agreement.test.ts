@@ -8,6 +8,7 @@ import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { readCatalogue } from "../../src/model/schema";
 import { shapeOf } from "../../src/model/shape";
+import { nameless, type ToldField, toldOf } from "../../src/model/told";
 import { structureFaults } from "../structure";
 import { options } from "../support";
 
@@ -16,12 +17,25 @@ import { options } from "../support";
 const folder = new URL("../../../tests/web/agreement/", import.meta.url);
 const read = (name: string) => JSON.parse(readFileSync(new URL(name, folder), "utf8"));
 const catalogue = readCatalogue(read("object_info.json"));
-const files: readonly { name: string; file: JsonObject; prompt: Readonly<Record<string, JsonObject>> }[] =
-  read("files.json");
+interface Row {
+  readonly name: string;
+  readonly file: JsonObject;
+  readonly prompt: Readonly<Record<string, JsonObject>>;
+  /** What the server tells of fields when it is asked, by the nodes' ids. */
+  readonly fields?: Readonly<Record<string, readonly ToldField[]>>;
+}
+const files: readonly Row[] = read("files.json");
 
 function open(file: unknown) {
   let made = 0;
-  return openEditorFile(file as JsonObject, catalogue, () => `made-${++made}`);
+  const nodes = nameless(file as JsonObject, catalogue);
+  const known = files.find((one) => one.file === file)?.fields ?? {};
+  const told = toldOf(
+    nodes,
+    nodes.map(({ id }) => known[String(id)]),
+    catalogue,
+  );
+  return openEditorFile(file as JsonObject, catalogue, () => `made-${++made}`, told);
 }
 const sent = (file: unknown) => {
   const prompt = toPrompt(open(file), { ...options, catalogue });
@@ -43,6 +57,13 @@ describe("the editor and the server make the same of a file with", () => {
     expect(asked(ours)).toEqual(asked(prompt));
     const saved = JSON.parse(JSON.stringify(saveEditorFile(open(file), catalogue)));
     expect(sent(saved)).toEqual(ours);
+  });
+
+  it("fields that it asks the server of, which it asks of nothing else", () => {
+    const asked = files.map(({ name, file }) => [name, nameless(file, catalogue).map(({ id }) => String(id))]);
+    expect(asked.filter(([, ids]) => ids?.length)).toEqual(
+      files.flatMap(({ name, fields }) => (fields ? [[name, Object.keys(fields)]] : [])),
+    );
   });
 
   it("what the editor saves of them", async () => {

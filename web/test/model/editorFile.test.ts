@@ -9,7 +9,7 @@ import { togglePin } from "../../src/model/pins";
 import { reread } from "../../src/model/reread";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { rounds } from "../rounds";
-import { catalogue, newId, textToImage } from "../support";
+import { catalogue, newId, opening, textToImage } from "../support";
 
 const open = (file: unknown) => openEditorFile(file as JsonObject, catalogue, newId);
 const nodesOf = (file: JsonObject) => file.nodes as unknown as readonly JsonObject[];
@@ -109,15 +109,15 @@ describe("opening a file of the editor", () => {
     expect([...doc.root.links.keys()]).toEqual([2]);
   });
 
-  it("says plainly what is not a workflow", () => {
-    expect(() => openText("{}", { catalogue, newId })).toThrow(BadFile);
-    expect(() => openText("hello", { catalogue, newId })).toThrow(/not JSON/);
-    expect(() => openText("[1, 2]", { catalogue, newId })).toThrow(/no workflow/);
+  it("says plainly what is not a workflow", async () => {
+    await expect(openText("{}", opening)).rejects.toThrow(BadFile);
+    await expect(openText("hello", opening)).rejects.toThrow(/not JSON/);
+    await expect(openText("[1, 2]", opening)).rejects.toThrow(/no workflow/);
   });
 
-  it("takes NaN for a number that is not there, as some programs write it", () => {
+  it("takes NaN for a number that is not there, as some programs write it", async () => {
     const text = '{"nodes":[{"id":1,"type":"VAEDecode","pos":[NaN,0]}],"links":[]}';
-    expect(openText(text, { catalogue, newId }).root.nodes.get("1")?.x).toBe(0);
+    expect((await openText(text, opening)).root.nodes.get("1")?.x).toBe(0);
   });
 });
 

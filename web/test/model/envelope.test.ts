@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { opened } from "../../src/model/envelope";
 import { openText } from "../../src/model/open";
-import { catalogue, newId } from "../support";
+import { opening } from "../support";
 
 const API = { "1": { class_type: "EmptyImage", inputs: {} }, "2": { class_type: "SaveImage", inputs: {} } };
 const DOCUMENT = { nodes: [], links: [] };
@@ -20,12 +20,10 @@ test.each([
   expect(opened(value)).toEqual({ prompt: API, document });
 });
 
-test("a node that lacks its class is no key to leave out", () => {
+test("a node that lacks its class is no key to leave out", async () => {
   const broken = { "3": { inputs: {} } };
   expect(opened({ ...API, ...broken }).prompt).toEqual({ ...API, ...broken });
-  expect(() => openText(JSON.stringify({ ...API, ...broken }), { catalogue, newId })).toThrow(
-    /Node 3 .* no class_type/,
-  );
+  await expect(openText(JSON.stringify({ ...API, ...broken }), opening)).rejects.toThrow(/Node 3 .* no class_type/);
 });
 
 test.each([

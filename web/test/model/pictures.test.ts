@@ -5,11 +5,11 @@ import { openBytes, openPicture, openText } from "../../src/model/open";
 import { readMetadata } from "../../src/model/picture";
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
-import { catalogue, newId, options, textToImage } from "../support";
+import { catalogue, newId, opening, options, textToImage } from "../support";
 
 /** Texts of other programs are for the server to read; here they are always the same one. */
 const convert = async (text: string) => ({ nodes: [{ id: 1, type: "Note", widgets_values: [text] }], links: [] });
-const using = { catalogue, newId, convert };
+const using = { ...opening, convert };
 
 const ascii = (text: string) => [...new TextEncoder().encode(text)];
 const big = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255];
@@ -211,9 +211,9 @@ describe("what is dropped", () => {
     await expect(openBytes(given, using)).rejects.toThrow(reason);
   });
 
-  it("is words as they are, though they look like a number that JSON has not", () => {
+  it("is words as they are, though they look like a number that JSON has not", async () => {
     const words = { nodes: [{ id: 1, type: "CLIPTextEncode", widgets_values: ["[NaN, NaN]"] }], links: [] };
-    expect(openText(JSON.stringify(words), using).root.nodes.get("1")?.values.text).toBe("[NaN, NaN]");
+    expect((await openText(JSON.stringify(words), using)).root.nodes.get("1")?.values.text).toBe("[NaN, NaN]");
   });
 });
 
@@ -240,13 +240,13 @@ describe("the API format", () => {
     expect(again).toEqual(prompt);
   });
 
-  it("opens with ids of subgraphs, unknown classes and wrapped lists", () => {
-    const doc = openText(
+  it("opens with ids of subgraphs, unknown classes and wrapped lists", async () => {
+    const doc = await openText(
       JSON.stringify({
         "57:2": { class_type: "VAEDecode", inputs: { samples: ["odd", 0] }, _meta: { title: "Mine" } },
         odd: { class_type: "Nowhere", inputs: { list: { __value__: [1] }, from: ["57:2", 0] } },
       }),
-      { catalogue, newId },
+      opening,
     );
     expect([...doc.root.nodes.values()].map((node) => [node.type, node.title])).toEqual([
       ["VAEDecode", "Mine"],
@@ -257,11 +257,11 @@ describe("the API format", () => {
 });
 
 describe("a value where the class has a socket", () => {
-  it("is kept by its name, sent, and saved", () => {
+  it("is kept by its name, sent, and saved", async () => {
     const prompt = { 1: { class_type: "VAEDecode", inputs: { samples: { made: ["by", 1] }, vae: ["2", 0] } } };
-    const doc = openText(JSON.stringify(prompt), { catalogue, newId });
+    const doc = await openText(JSON.stringify(prompt), opening);
     expect(toPrompt(doc, options)["1"]?.inputs.samples).toEqual({ made: ["by", 1] });
-    const again = openText(JSON.stringify(saveEditorFile(doc, catalogue)), { catalogue, newId });
+    const again = await openText(JSON.stringify(saveEditorFile(doc, catalogue)), opening);
     expect(toPrompt(again, options)["1"]?.inputs.samples).toEqual({ made: ["by", 1] });
   });
 });

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { afterRun } from "../../src/model/afterRun";
+import { openApiFile } from "../../src/model/apiFile";
 import { openEditorFile } from "../../src/model/editorFile";
 import { setValue } from "../../src/model/edits";
 import { addInteger, clampInteger, plainInteger, readInteger } from "../../src/model/integer";
 import { type JsonObject, readJson, sameJson, writeJson } from "../../src/model/json";
-import { openText } from "../../src/model/open";
 import { toPrompt } from "../../src/model/prompt";
 import { saveEditorFile } from "../../src/model/saveFile";
 import { allowed } from "../../src/model/schema";
@@ -45,7 +45,7 @@ describe("seeds up to 2^64 - 1 keep every digit", () => {
         expect(writeJson(saveEditorFile(again, catalogue))).toBe(text);
         const prompt = writeJson(toPrompt(again, options));
         expect(prompt).toContain(`"seed":${value},`);
-        const sent = openText(prompt, { catalogue, newId }).root.nodes.get(sampler);
+        const sent = openApiFile(readJson(prompt) as JsonObject, catalogue, newId).root.nodes.get(sampler);
         expect(BigInt(sent?.values.seed as bigint)).toBe(value);
       }),
       rounds(60),
