@@ -106,7 +106,8 @@ def test_what_waits_is_put_in_order_by_mouse_and_by_keys(editor: Page, paused: s
 
 def test_a_finished_run_says_where_its_time_went_and_can_be_run_again(editor: Page, web_url: str) -> None:
     ask(web_url, "/api/history", {"clear": True})
-    open_workflow(editor, BLANK, LINKS)
+    own = {**BLANK[0], "widgets_values": [64, 64, 1, 7777]}  # what was made for another test takes no time
+    open_workflow(editor, [own, BLANK[1]], LINKS)
     run(editor)
     expect_picture(editor, "SaveImage")
     press(editor, "Queue")
