@@ -58,10 +58,8 @@ def test_where_to_begin_fits_the_screen(phone: Page) -> None:
     assert bar
     assert box["y"] + box["height"] <= bar["y"]
     begin.get_by_role("button", name="Text to image").click()
-    expect(node(phone, "CheckpointLoaderSimple")).to_be_visible()
-    phone.get_by_role("button", name="Form").first.click()
-    form = phone.locator(".panel-body")
-    expect(form.get_by_role("button", name="Run")).to_be_visible()
+    form = phone.locator(".form-only")
+    expect(form.get_by_role("button", name="Run", exact=True)).to_be_visible()
     assert form.evaluate("element => element.scrollWidth - element.clientWidth") == 0
 
 
