@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 
 from tests.e2e.complaints import Complaints
-from tests.e2e.hands import open_editor
+from tests.e2e.hands import ask, open_editor
 from tests.e2e.serving import FLAGS, Served, chromium
 
 
@@ -90,3 +90,12 @@ def editor(page: Page, web_url: str, complaints: Complaints) -> Iterator[Page]:
     open_editor(page, web_url)
     yield page
     assert complaints == []
+
+
+@pytest.fixture
+def paused(web_url: str) -> Iterator[str]:
+    """A server that starts no jobs, to the end of the test."""
+    ask(web_url, "/api/queue/pause", {})
+    yield web_url
+    ask(web_url, "/api/queue", {"clear": True})
+    ask(web_url, "/api/queue/resume", {})

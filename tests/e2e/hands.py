@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.request import Request, urlopen
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
@@ -22,6 +23,14 @@ def open_editor(page: Page, url: str) -> None:
     page.set_default_timeout(STARTS_WITHIN_MS)
     page.goto(url)
     expect(page.get_by_role("application")).to_be_visible(timeout=STARTS_WITHIN_MS)
+
+
+def ask(url: str, path: str, body: Any = None) -> Any:
+    """What the server itself answers."""
+    data = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(url + path, data, {"Content-Type": "application/json"}), timeout=60) as reply:
+        text = reply.read()
+    return json.loads(text) if text else None
 
 
 def node(editor: Page, name: str) -> Locator:

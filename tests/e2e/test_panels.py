@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
-import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.hands import (
     RUN_MS,
+    ask,
     expect_picture,
     middle,
     node,
@@ -39,28 +36,12 @@ def press(editor: Page, name: str) -> None:
     editor.get_by_role("button", name=name, exact=True).click()
 
 
-def ask(url: str, path: str, body: Any = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(url + path, data, {"Content-Type": "application/json"}), timeout=60) as reply:
-        text = reply.read()
-    return json.loads(text) if text else None
-
-
 def square(name: str, colour: int) -> dict[str, Any]:
     """A prompt as another program sends it, without a workflow."""
     return {
         "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": colour}},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": name}},
     }
-
-
-@pytest.fixture
-def paused(web_url: str) -> Iterator[str]:
-    """A server that starts no jobs, to the end of the test."""
-    ask(web_url, "/api/queue/pause", {})
-    yield web_url
-    ask(web_url, "/api/queue", {"clear": True})
-    ask(web_url, "/api/queue/resume", {})
 
 
 def waiting(editor: Page) -> Locator:

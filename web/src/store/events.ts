@@ -1,4 +1,4 @@
-import type { ImageRef } from "../api/rest";
+import { getHistoryEntry, type HistoryEntry, type ImageRef } from "../api/rest";
 import { asNumber, asText, isList, isObject, type JsonObject } from "../model/json";
 import { flameOf, type Timed } from "../model/trace";
 import { shownIn } from "../model/upTo";
@@ -20,7 +20,7 @@ import {
 } from "./exec";
 import { goToNode } from "./focus";
 import { readPlaces } from "./places";
-import { toast, useUi } from "./ui";
+import { report, toast, useUi } from "./ui";
 
 /* What the server tells of our jobs while they run, and what it makes of the nodes' state. */
 
@@ -168,7 +168,12 @@ function closeRunning(tab: string): void {
   }
 }
 
-export function showOutput(job: Job, by: string, output: JsonObject): void {
+/** Shows all that a job has made. */
+export function showOutputs(job: Job, entry: HistoryEntry | undefined): void {
+  for (const [id, output] of Object.entries(entry?.outputs ?? {})) showOutput(job, id, output);
+}
+
+function showOutput(job: Job, by: string, output: JsonObject): void {
   const id = shownIn(by);
   const images = isList(output.images) ? output.images.filter(isObject) : [];
   const text = isList(output.text) ? output.text.map(String).join("\n") : "";
@@ -197,12 +202,13 @@ export function finish(job: Job, state: Job["state"]): void {
     ),
   }));
   changeJob(job.id, (one) => ({ ...one, state, endedAt: Date.now(), flame }));
+  if (known.missed) void getHistoryEntry(job.id).then((entry) => showOutputs(job, entry), report);
   forgetOldJobs();
   useExec.setState((all) => ({
     current: all.current === job.id ? undefined : all.current,
     finished: all.finished + 1,
   }));
-  if (state !== "cancelled" && document.hidden) notify(job, state);
+  if (state === "failed" || (state === "done" && !anyOpen())) notify(job, state);
 }
 
 function timesOf(job: Job): readonly Timed[] {
@@ -216,13 +222,17 @@ function timesOf(job: Job): readonly Timed[] {
 /** Browsers on Android have the class, but let no page make one. */
 function sayOutside(body: string): Notification | undefined {
   try {
-    return new Notification("Sfumato", { body });
+    return new Notification("Sfumato", { body, tag: "run" });
   } catch {
     return undefined;
   }
 }
 
+const anyOpen = () => Object.values(useExec.getState().jobs).some((job) => !job.endedAt);
+
+/** Tells one who looks elsewhere of a failure, and of the end of all that was to be run. */
 function notify(job: Job, state: Job["state"]): void {
+  if (!document.hidden) return;
   if (!useUi.getState().notify || !("Notification" in window) || Notification.permission !== "granted") return;
   const said = sayOutside(`${job.title} ${state === "done" ? "is done" : "failed"}.`);
   if (!said) return;

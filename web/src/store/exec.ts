@@ -44,6 +44,8 @@ export interface Job {
   readonly queuedAt: number;
   readonly startedAt?: number;
   readonly endedAt?: number;
+  /** Whether it ran while nothing could be told to this window. */
+  readonly missed?: boolean;
   /** Where its time went, once it has ended. */
   readonly flame?: Flame;
 }

@@ -4,8 +4,9 @@ import { asText, isObject } from "../model/json";
 import { type Prompt, typesIn } from "../model/prompt";
 import { weigh } from "./costs";
 import { docOf, newId, type Tab, useDocs } from "./docs";
-import { begun, finish, keepingEarly, onEvent, onPreview, showOutput, tell } from "./events";
+import { begun, finish, keepingEarly, onEvent, onPreview, showOutputs, tell } from "./events";
 import { changeJob, type Job, setNode, useExec } from "./exec";
+import { keepText, keptText } from "./kept";
 import { readPlaces } from "./places";
 import { report } from "./ui";
 
@@ -15,8 +16,8 @@ const CLIENT = "sfumato.client";
 
 /** The name under which the server knows this window; a reload keeps it, another window has its own. */
 export function clientId(): string {
-  const known = sessionStorage.getItem(CLIENT) ?? newId();
-  sessionStorage.setItem(CLIENT, known);
+  const known = keptText(CLIENT, "sessionStorage") ?? newId();
+  keepText(CLIENT, known, "sessionStorage");
   return known;
 }
 
@@ -97,15 +98,16 @@ async function catchUp(): Promise<void> {
   }
 }
 
+/** Knows of a job that it runs, and not what it has done so far. */
 function markRunning({ id }: Job): void {
   useExec.setState({ current: id });
-  changeJob(id, (one) => ({ ...one, state: "running", startedAt: one.startedAt ?? Date.now() }));
+  changeJob(id, (one) => ({ ...one, state: "running", startedAt: one.startedAt ?? Date.now(), missed: true }));
 }
 
-/** Tells of a job that has ended as if we had seen it. */
+/** Tells of a job that has ended as if we had seen it. One that left no trace was taken out of the queue. */
 function settle(job: Job, entry: rest.HistoryEntry | undefined): void {
   if (useExec.getState().jobs[job.id]?.endedAt) return;
-  for (const [id, output] of Object.entries(entry?.outputs ?? {})) showOutput(job, id, output);
+  showOutputs(job, entry);
   for (const [type, data] of entry?.status.messages ?? []) if (type !== "execution_start") tell(job, type, data);
-  finish(job, entry?.status.completed ? "done" : "failed");
+  finish(job, entry?.status.completed ? "done" : entry ? "failed" : "cancelled");
 }
