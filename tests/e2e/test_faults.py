@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.complaints import Complaints
+from tests.e2e.framed import BLANK, LINKS
 from tests.e2e.hands import (
     RUN_MS,
     becomes,
@@ -81,6 +82,31 @@ def test_a_server_that_comes_back_brings_the_run_to_its_end(page: Page, restarte
         expect(page.locator(".card.error")).to_have_count(0)
         expect(node(page, "SaveImage")).to_be_visible()
         assert [one for one in complaints if not LOST.search(one)] == []
+
+
+KEEPS_NOTHING = """() => {
+    const refuse = () => { throw new DOMException("Access is denied.", "SecurityError"); };
+    for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, { get: refuse });
+    IDBFactory.prototype.open = refuse;
+}"""
+"""A browser that was told to let no page keep anything."""
+
+
+def test_a_browser_that_keeps_nothing_draws_and_says_so(page: Page, web_url: str) -> None:
+    complaints = Complaints(page, web_url)
+    page.add_init_script(f"({KEEPS_NOTHING})()")
+    page.goto(web_url)
+    expect(page.get_by_role("application")).to_be_visible(timeout=RUN_MS)
+    open_workflow(page, BLANK, LINKS)
+    expect(page.get_by_role("alert").filter(has_text="keeps nothing of what is open here")).to_be_visible()
+    run(page)
+    expect_picture(page, "SaveImage")
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    page.get_by_role("button", name="Star", exact=False).first.click()
+    page.get_by_role("button", name="Settings", exact=True).click()
+    page.get_by_role("radio", name="Light").click()
+    expect(page.locator("html[data-theme=light]")).to_be_visible()
+    assert complaints == []
 
 
 LATE_SOCKET = """() => {

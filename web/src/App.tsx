@@ -131,7 +131,7 @@ function useStart(): boolean {
   }, [ready]);
   useEffect(() => {
     const warn = (event: BeforeUnloadEvent) => {
-      if (hasUnsaved() && !("indexedDB" in window)) event.preventDefault();
+      if (hasUnsaved() && !useUi.getState().keeps) event.preventDefault();
     };
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);

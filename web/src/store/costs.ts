@@ -1,6 +1,7 @@
-import { isObject, readJson, writeJson } from "../model/json";
+import { isObject } from "../model/json";
 import type { Weights } from "../model/progress";
 import type { Types } from "../model/prompt";
+import { keepValue, keptValue } from "./kept";
 import { useLibrary } from "./library";
 
 /* What nodes of each class took when they ran last, on this server as this browser saw it. */
@@ -13,20 +14,16 @@ const OTHER_MS = 300;
 const costs = new Map<string, number>(read());
 
 function read(): [string, number][] {
-  try {
-    const kept = readJson(localStorage.getItem(KEPT) ?? "{}");
-    return Object.entries(isObject(kept) ? kept : {}).flatMap(([type, ms]) =>
-      typeof ms === "number" ? [[type, ms]] : [],
-    );
-  } catch {
-    return [];
-  }
+  const kept = keptValue(KEPT);
+  return Object.entries(isObject(kept) ? kept : {}).flatMap(([type, ms]) =>
+    typeof ms === "number" ? [[type, ms]] : [],
+  );
 }
 
 /** Keeps what nodes of these classes took. */
 export function learn(took: readonly (readonly [type: string, ms: number])[]): void {
   for (const [type, ms] of took) costs.set(type, Math.max(1, Math.round(ms)));
-  localStorage.setItem(KEPT, writeJson(Object.fromEntries(costs)));
+  keepValue(KEPT, Object.fromEntries(costs));
 }
 
 /** What each node is thought to take, by its class. */

@@ -1,5 +1,6 @@
 import { createStore, del, delMany, entries, get, set, setMany, type UseStore } from "idb-keyval";
 import { isList, type JsonObject } from "../model/json";
+import { keepText, keptText } from "./kept";
 
 /*
  * What the browser keeps of each open document. A window owns a session, which names its documents; a session whose
@@ -45,10 +46,10 @@ let own: string | undefined;
 /** The name of this window's session: kept through a reload, and another's in a window that was duplicated. */
 async function ownSession(newId: () => string): Promise<string> {
   if (own) return own;
-  const known = sessionStorage.getItem(OWN);
+  const known = keptText(OWN, "sessionStorage");
   own = known && (await hold(known)) ? known : newId();
   if (own !== known) await hold(own);
-  sessionStorage.setItem(OWN, own);
+  keepText(OWN, own, "sessionStorage");
   return own;
 }
 

@@ -2,6 +2,7 @@ import { create } from "zustand";
 import { getObjectInfo } from "../api/rest";
 import { newest } from "../model/order";
 import { type Catalogue, readCatalogue } from "../model/schema";
+import { keepValue, keptList } from "./kept";
 
 interface Library {
   readonly catalogue: Catalogue;
@@ -17,8 +18,8 @@ const FAVOURITES = "sfumato.favourites";
 export const useLibrary = create<Library>(() => ({
   catalogue: new Map(),
   ready: false,
-  recent: JSON.parse(localStorage.getItem(RECENT) ?? "[]") as string[],
-  favourites: JSON.parse(localStorage.getItem(FAVOURITES) ?? "[]") as string[],
+  recent: keptList(RECENT),
+  favourites: keptList(FAVOURITES),
 }));
 
 export const loadCatalogue = newest(
@@ -29,13 +30,13 @@ export const loadCatalogue = newest(
 
 export function rememberUse(type: string): void {
   const recent = [type, ...useLibrary.getState().recent.filter((one) => one !== type)].slice(0, 12);
-  localStorage.setItem(RECENT, JSON.stringify(recent));
+  keepValue(RECENT, recent);
   useLibrary.setState({ recent });
 }
 
 export function toggleFavourite(type: string): void {
   const known = useLibrary.getState().favourites;
   const favourites = known.includes(type) ? known.filter((one) => one !== type) : [...known, type];
-  localStorage.setItem(FAVOURITES, JSON.stringify(favourites));
+  keepValue(FAVOURITES, favourites);
   useLibrary.setState({ favourites });
 }

@@ -5,7 +5,7 @@ import { closeRecord, type Draft, discardDraft, type Kept, keepSession, listDraf
 import { reopen } from "./files";
 import { useLibrary } from "./library";
 import { rescue, withRescued } from "./rescue";
-import { report, toast, useUi } from "./ui";
+import { toast, useUi } from "./ui";
 
 /* Every document is kept in the browser's own store, half a second after a change. */
 
@@ -93,12 +93,21 @@ export function startKeeping(): () => void {
       closed = closed.filter((one) => one !== tab);
     }
   };
+  const keep = () =>
+    void write().then(
+      () => useUi.setState({ keeps: true }),
+      () => {
+        if (useUi.getState().keeps)
+          toast("This browser keeps nothing of what is open here. Save or download it before you leave.", "error");
+        useUi.setState({ keeps: false });
+      },
+    );
   const soon = ({ tabs }: { readonly tabs: readonly Tab[] }, before = { tabs }) => {
     closed = [...closed, ...before.tabs.filter((tab) => !tabs.some((one) => one.id === tab.id))];
     clearTimeout(timer);
     since ??= performance.now();
     const wait = Math.min(WAIT_MS, Math.max(0, since + LONGEST_MS - performance.now()));
-    timer = setTimeout(() => void write().catch(report), wait);
+    timer = setTimeout(keep, wait);
   };
   const leave = () => {
     const now = unwritten();
@@ -107,7 +116,7 @@ export function startKeeping(): () => void {
   };
   const stopDocs = useDocs.subscribe(soon);
   const now = () => {
-    if (document.visibilityState === "hidden") void write().catch(report);
+    if (document.visibilityState === "hidden") keep();
   };
   document.addEventListener("visibilitychange", now);
   window.addEventListener("pagehide", leave);

@@ -1,5 +1,6 @@
 import { asNumber, asText, isList, isObject, readJson, writeJson } from "../model/json";
 import type { Kept, Restored } from "./drafts";
+import { keepText, keptText } from "./kept";
 
 /*
  * What changed in the last half second before a window is loaded again. The database answers too late for that; what
@@ -16,11 +17,8 @@ export interface Rescued {
 }
 
 export function rescue(what: Rescued): void {
-  try {
-    sessionStorage.setItem(KEY, writeJson(what as never));
-  } catch {
-    // There is room for a few megabytes; of what has none, the last half second is lost.
-  }
+  // There is room for a few megabytes; of what has none, the last half second is lost.
+  keepText(KEY, writeJson(what as never), "sessionStorage");
 }
 
 /** What was kept, with what was rescued in its place, and the documents that were closed. It is given once. */
@@ -36,8 +34,8 @@ export function withRescued(kept: Restored): Restored & { readonly closed: Resto
 }
 
 function take(): Rescued | undefined {
-  const text = sessionStorage.getItem(KEY);
-  sessionStorage.removeItem(KEY);
+  const text = keptText(KEY, "sessionStorage");
+  keepText(KEY, undefined, "sessionStorage");
   if (!text) return undefined;
   try {
     const value = readJson(text);

@@ -1,5 +1,6 @@
 import { create } from "zustand";
 import type { ImageRef } from "../api/rest";
+import { keepValue, keptList } from "./kept";
 
 /* The pictures that a person starred, kept in this browser. */
 
@@ -7,13 +8,7 @@ const KEY = "sfumato.stars";
 
 export const keyOfImage = ({ type, subfolder, filename }: ImageRef) => `${type}/${subfolder}/${filename}`;
 
-function kept(): ReadonlySet<string> {
-  try {
-    return new Set(JSON.parse(localStorage.getItem(KEY) ?? "[]") as string[]);
-  } catch {
-    return new Set();
-  }
-}
+const kept = (): ReadonlySet<string> => new Set(keptList(KEY));
 
 export const useStars = create<{ readonly stars: ReadonlySet<string> }>(() => ({ stars: kept() }));
 
@@ -30,6 +25,6 @@ export function toggleStars(images: readonly ImageRef[]): void {
   const { stars } = useStars.getState();
   const all = keys.every((key) => stars.has(key));
   const next = all ? [...stars].filter((key) => !keys.includes(key)) : [...new Set([...stars, ...keys])];
-  localStorage.setItem(KEY, JSON.stringify(next));
+  keepValue(KEY, next);
   useStars.setState({ stars: new Set(next) });
 }

@@ -3,8 +3,10 @@ import type { ImageRef } from "../api/rest";
 import type { NodeId } from "../model/document";
 import type { Point } from "../model/edits";
 import type { Guide, Spacing } from "../model/guides";
+import { isObject, type Json } from "../model/json";
 import type { ChosenKeys } from "../model/keys";
 import type { Prompt } from "../model/prompt";
+import { keepValue, keptValue } from "./kept";
 
 export type LeftPanel = "outline" | "nodes" | "workflows" | "templates";
 export type RightPanel = "queue" | "gallery" | "form" | "inspector";
@@ -86,6 +88,8 @@ interface Ui {
   readonly straight: boolean;
   /** Whether the links of "Use Everywhere" are always drawn. */
   readonly everywhere: boolean;
+  /** Whether the browser keeps what is open, for after a reload or a crash. */
+  readonly keeps: boolean;
   /** Whether the machine is to say when a run ends while the page is in the background. */
   readonly notify: boolean;
   readonly zen: boolean;
@@ -150,11 +154,8 @@ const KEYS = [
 ] as const;
 
 function kept(): Partial<Ui> {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? "{}") as Partial<Ui>;
-  } catch {
-    return {};
-  }
+  const value = keptValue(KEPT) as Json;
+  return isObject(value) ? (value as Partial<Ui>) : {};
 }
 
 const none: ReadonlySet<never> = new Set<never>();
@@ -173,6 +174,7 @@ export const useUi = create<Ui>(() => ({
   slides: false,
   straight: false,
   everywhere: false,
+  keeps: true,
   notify: false,
   zen: false,
   batch: 1,
@@ -189,7 +191,7 @@ export const useUi = create<Ui>(() => ({
 useUi.subscribe((state, before) => {
   if (KEYS.every((key) => state[key] === before[key])) return;
   const keep = Object.fromEntries(KEYS.map((key) => [key, state[key]]));
-  localStorage.setItem(KEPT, JSON.stringify(keep));
+  keepValue(KEPT, keep);
 });
 
 let toastId = 0;
