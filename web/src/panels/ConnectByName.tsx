@@ -1,12 +1,12 @@
 import { Dialog } from "radix-ui";
-import { useEffect, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import { flushSync } from "react-dom";
 import { endsOf, link, verdict } from "../canvas/gestures";
 import { inputHandle, outputHandle } from "../model/layout";
 import { filterTexts } from "../model/search";
 import { shapeOf, titleOf } from "../model/shape";
 import { currentGraph } from "../store/docs";
-import { forgetTyped, typedAhead } from "../store/typedAhead";
+import { useTyped } from "../store/typedAhead";
 import { useUi } from "../store/ui";
 import { useFocusBack } from "./useFocusBack";
 
@@ -26,8 +26,7 @@ const close = () => useUi.setState({ naming: undefined });
 
 function Offers({ node }: { node: string }) {
   const focusBack = useFocusBack();
-  const [text, setText] = useState(typedAhead);
-  useEffect(forgetTyped, []);
+  const [text, setText] = useTyped();
   const [at, setAt] = useState(0);
   const offers = useMemo(() => offersFor(node), [node]);
   const found = filterTexts(offers, text, (one) => one.label);

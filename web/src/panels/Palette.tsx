@@ -11,7 +11,7 @@ import { placeHere } from "../store/focus";
 import { keysNow } from "../store/keys";
 import { useLibrary } from "../store/library";
 import { setTheme, setToggle, THEMES, TOGGLES } from "../store/settings";
-import { forgetTyped, typedAhead } from "../store/typedAhead";
+import { useTyped } from "../store/typedAhead";
 import { select, useUi } from "../store/ui";
 import { useFocusBack } from "./useFocusBack";
 
@@ -28,12 +28,11 @@ const SHOWN = 80;
 /** Everything that can be done, in one list: commands, settings, templates, saved workflows and nodes. */
 export default function Palette() {
   const catalogue = useLibrary((state) => state.catalogue);
-  const [text, setText] = useState(typedAhead);
+  const [text, setText] = useTyped();
   const [at, setAt] = useState(0);
   const [templates, setTemplates] = useState<readonly Template[]>([]);
   const [saved, setSaved] = useState<readonly SavedFile[]>([]);
   const list = useRef<HTMLDivElement>(null);
-  useEffect(forgetTyped, []);
   useEffect(() => {
     void listTemplates().then(setTemplates, () => undefined);
     void listWorkflows().then(setSaved, () => undefined);

@@ -9,7 +9,7 @@ import { fits, isAny, socketColour } from "../model/types";
 import { REROUTE } from "../model/virtual";
 import { edit } from "../store/docs";
 import { rememberUse, useLibrary } from "../store/library";
-import { forgetTyped, typedAhead } from "../store/typedAhead";
+import { useTyped } from "../store/typedAhead";
 import { type SearchAt, select, useUi } from "../store/ui";
 
 /** Search to add a node: at the pointer, filtered by what a dropped link asks for, linked when it was. */
@@ -46,7 +46,7 @@ function virtual(type: string, title: string, description: string, takes = false
 function SearchBox({ at }: { at: SearchAt }) {
   const catalogue = useLibrary((state) => state.catalogue);
   const recent = useLibrary((state) => state.recent);
-  const [text, setText] = useState(typedAhead);
+  const [text, setText] = useTyped();
   const [place, setPlace] = useState(0);
   const list = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLDivElement>(null);
@@ -62,7 +62,6 @@ function SearchBox({ at }: { at: SearchAt }) {
     [all, text, recent, at],
   );
   const close = () => useUi.setState({ search: undefined });
-  useEffect(forgetTyped, []);
   useEffect(() => {
     const outside = (event: PointerEvent) => {
       if (!box.current?.contains(event.target as Node)) close();

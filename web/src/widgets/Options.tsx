@@ -1,10 +1,10 @@
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { imageFromName, imageUrl, listModelPictures, THUMBNAIL } from "../api/rest";
 import type { Json } from "../model/json";
 import { nearest } from "../model/nearest";
 import { filterTexts } from "../model/search";
 import type { WidgetShape } from "../model/shape";
-import { forgetTyped, typedAhead } from "../store/typedAhead";
+import { useTyped } from "../store/typedAhead";
 
 const SHOWN = 200;
 
@@ -44,17 +44,15 @@ function Thumb({ src }: { src: string | undefined }) {
 
 /** What can be chosen, to be filtered by typing. */
 export default function Options({ widget, value, missing, onPick }: OptionsProps) {
-  const [text, setText] = useState(typedAhead);
+  const [text, setText] = useTyped();
   const field = useRef<HTMLInputElement>(null);
   const [at, setAt] = useState(Math.max(0, widget.options.indexOf(value)));
   const list = useRef<HTMLDivElement>(null);
   const found = useMemo(() => filterTexts(widget.options, text, String), [widget.options, text]);
   const pictures = useModelPictures(widget);
   const near = missing ? nearest(String(value), widget.options.map(String)) : [];
-  useEffect(() => {
-    forgetTyped();
-    field.current?.focus({ preventScroll: true });
-  }, []);
+  // At once: what is typed from here on must find it.
+  useLayoutEffect(() => field.current?.focus({ preventScroll: true }), []);
   useEffect(() => {
     void list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }, [at, found]);
