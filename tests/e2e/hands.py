@@ -120,7 +120,14 @@ def expect_picture(editor: Page, name: str) -> Locator:
 
 
 def open_text(editor: Page, name: str, text: str) -> None:
+    """Drops the text of a workflow on the canvas. Returns when it is in view."""
+    tabs = editor.get_by_role("navigation", name="Open workflows").locator(
+        ".tab-name", has_text=name.removesuffix(".json")
+    )
+    before = tabs.count()
     open_file(editor, {"name": name, "mimeType": "application/json", "buffer": text.encode()})
+    # What reads files is loaded with the first one: until it is open, the canvas is still the old one.
+    expect(tabs).to_have_count(before + 1)
 
 
 def open_file(editor: Page, file: FilePayload, at: tuple[float, float] = (700, 400)) -> None:
@@ -145,11 +152,7 @@ def open_workflow(editor: Page, nodes: Sequence[Json], links: Sequence[Sequence[
         "links": [list(link) for link in links],
         **more,
     }
-    tabs = editor.get_by_role("navigation", name="Open workflows").locator(".tab-name", has_text="made")
-    before = tabs.count()
     open_text(editor, "made.json", json.dumps(file))
-    # What reads files is loaded with the first one: until it is open, the canvas is still the old one.
-    expect(tabs).to_have_count(before + 1)
 
 
 def saved(editor: Page) -> Json:
