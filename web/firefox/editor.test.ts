@@ -153,7 +153,7 @@ it("scrubs a number and filters a list by typing", async () => {
   await drag(page, at, { x: at.x + 60, y: at.y });
   expect(await textOf(page, steps)).toContain("30");
   await click(page, `${card("KSampler")} .choice-button`);
-  await page.waitForFunction(() => document.activeElement?.closest(".options"));
+  await until(page, () => document.activeElement?.matches(".options .filter"));
   await page.keyboard.type("heunpp2");
   await until(page, () => document.querySelectorAll(".options [role=option]").length === 1);
   await page.keyboard.press("Enter");
