@@ -1,7 +1,6 @@
 import { isObject, type Json, type JsonObject, readJson, writeJson } from "../model/json";
 import type { Fault } from "../model/problems";
 import type { Prompt } from "../model/prompt";
-import type { ToldField } from "../model/told";
 
 /* The server's routes, one function each. What fails raises ServerError with a sentence that can be shown. */
 
@@ -288,14 +287,8 @@ export async function convertText(text: string) {
   return readJson(await reply.text()) as { readonly document: JsonObject; readonly notes: readonly string[] };
 }
 
-/** For each node the fields that its values are of, as far as the server knows them. */
-export async function fieldsOf(nodes: readonly JsonObject[]): Promise<readonly (readonly ToldField[] | undefined)[]> {
-  const asked = nodes.map(({ type, inputs, widgets_values }, id) => ({ id, type, inputs, widgets_values }));
-  const told = readJson(await (await post("/fields", { nodes: asked })).text()) as {
-    readonly fields: readonly (readonly ToldField[] | null)[];
-  };
-  return told.fields.map((one) => one ?? undefined);
-}
+/** Loaded when a file wants it: most do not. */
+export const fieldsOf = async (nodes: readonly JsonObject[]) => (await import("./fields")).fieldsOf(nodes);
 
 export interface SavedFile {
   readonly path: string;

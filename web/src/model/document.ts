@@ -123,6 +123,11 @@ export interface Doc {
   readonly rest: JsonObject;
 }
 
+/** The value that the document has for a widget. A name may be one that every object of the language has. */
+export function heldValue(node: GraphNode, widget: string): Json | undefined {
+  return Object.hasOwn(node.values, widget) ? node.values[widget] : undefined;
+}
+
 export const emptyGraph: Graph = { nodes: new Map(), links: new Map(), frames: new Map(), lastNode: 0, lastLink: 0 };
 
 export function emptyDoc(id: string): Doc {

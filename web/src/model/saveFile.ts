@@ -21,7 +21,7 @@ import { HEADER, layoutNode } from "./layout";
 import { fileInput } from "./legacy";
 import { keptDots } from "./reroutes";
 import type { Catalogue } from "./schema";
-import { isEditorOnly } from "./schemaShape";
+import { isButton } from "./schemaShape";
 import { type NodeShape, proxyEntries, type Surroundings, shapeOf } from "./shape";
 import { wantedType } from "./types";
 import { isNote } from "./virtual";
@@ -113,7 +113,7 @@ function slotOf(
 /** Places of buttons stay where a file has them, after the inputs. */
 function writtenInputs(node: GraphNode, shape: NodeShape): readonly Slot[] {
   if (shape.kind === "unknown") return node.inputs;
-  const buttons = shape.kind === "schema" ? node.inputs.filter((slot) => isEditorOnly(slot.name)) : [];
+  const buttons = shape.kind === "schema" ? node.inputs.filter(isButton) : [];
   return [...shapeInputs(node, shape), ...buttons];
 }
 

@@ -90,6 +90,9 @@ export function isEditorOnly(name: string): boolean {
   return EDITOR_ONLY.has(name);
 }
 
+/** Whether a slot is such, by its own name or by that of its widget. */
+export const isButton = ({ name, widget = "" }: Slot): boolean => isEditorOnly(name) || isEditorOnly(widget);
+
 /** What a file has and the class has not (another version's inputs, fields and outputs) stays: nothing is lost. */
 function withFileSlots(shape: NodeShape, node: GraphNode, schema: NodeSchema, graph: Graph): NodeShape {
   const inputs = withFileInputs(shape, node, schema, graph);
@@ -104,7 +107,7 @@ function withFileInputs(shape: NodeShape, node: GraphNode, schema: NodeSchema, g
     whole.inputs.some((one) => one.name === name) ||
     (places.includes(name) && !linksInto(graph, node.id).some((link) => link.input === name));
   const fields = listsAnotherVersion(node, schema) ? otherFields(node, schema) : [];
-  const extra = node.inputs.filter((slot) => !known(slot.name) && !isEditorOnly(slot.name) && !isGrown(slot, whole));
+  const extra = node.inputs.filter((slot) => !known(slot.name) && !isButton(slot) && !isGrown(slot, whole));
   if (!extra.length && !fields.length) return shape;
   const names = new Set(fields.map((slot) => slot.name));
   const sockets = [...shape.inputs.filter((one) => !one.widget), ...extra.map(slotInput)];
@@ -129,11 +132,10 @@ export function listsAnotherVersion(node: GraphNode, schema: NodeSchema): boolea
   return listed >= fieldsOf(schema.widgets).length && node.inputs.some((slot) => isOther(slot, schema));
 }
 
-const isOther = ({ widget }: Slot, schema: NodeSchema) =>
-  widget !== undefined && !schema.widgets.some((one) => one.name === widget);
+const isOther = (slot: Slot, schema: NodeSchema) =>
+  slot.widget !== undefined && !isButton(slot) && !schema.widgets.some((one) => one.name === slot.widget);
 
-const otherFields = (node: GraphNode, schema: NodeSchema) =>
-  node.inputs.filter((slot) => isOther(slot, schema) && !isEditorOnly(slot.name));
+const otherFields = (node: GraphNode, schema: NodeSchema) => node.inputs.filter((slot) => isOther(slot, schema));
 
 function inFileOrder(widgets: readonly WidgetShape[], slots: readonly Slot[]): readonly WidgetShape[] {
   const place = (widget: WidgetShape) => {

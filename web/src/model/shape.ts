@@ -5,6 +5,7 @@ import {
   type Graph,
   type GraphId,
   type GraphNode,
+  heldValue,
   linksInto,
   linksOutOf,
   type NodeId,
@@ -240,7 +241,7 @@ export function widgetValue(node: GraphNode, widget: WidgetShape, around: Surrou
       if (target) return widgetValue(inner, target, own);
     }
   }
-  return node.values[widget.name] ?? widget.default;
+  return heldValue(node, widget.name) ?? widget.default;
 }
 
 export function controlOf(node: GraphNode, widget: WidgetShape): string {

@@ -1,4 +1,4 @@
-import type { GraphNode } from "./document";
+import { type GraphNode, heldValue } from "./document";
 import { isList, isObject, type Json } from "./json";
 import { currentValue } from "./legacy";
 import { emptyRows, takeRows } from "./rows";
@@ -59,7 +59,7 @@ function readList(node: GraphNode, shape: NodeShape, list: readonly Json[], sche
     const widgets = fieldsOf(schema.widgets);
     const { own, rest } = takeRows(rows, list, !widgets.length);
     const taken = readList(node, shape, rest, { ...schema, widgets });
-    return { ...taken, values: { ...taken.values, [rows.name]: own } };
+    return own.length ? { ...taken, values: { ...taken.values, [rows.name]: own } } : taken;
   }
   const fields = fieldsInOrder(node, list, schema);
   return take(list, fields, fields === schema.widgets ? schema.uploadAfter : -1);
@@ -68,20 +68,20 @@ function readList(node: GraphNode, shape: NodeShape, list: readonly Json[], sche
 const hasRows = (one: WidgetSchema): one is WidgetSchema & { readonly rows: RowsSchema } => one.rows !== undefined;
 
 function take(list: readonly Json[], fields: readonly Field[], uploadAfter = -1): Taken {
-  const values: Record<string, Json> = {};
+  const values: [string, Json][] = [];
   let at = 0;
   fields.forEach((field, i) => {
     if (i === uploadAfter && isUploadSlot(list[at])) at += 1;
     if (at >= list.length) return;
     const value = list[at++] ?? null;
-    if (!field.forced && !isEditorOnly(field.name)) values[field.name] = currentValue(field.name, value);
+    if (!field.forced && !isEditorOnly(field.name)) values.push([field.name, currentValue(field.name, value)]);
     const control = controlIn(list, at, field, list.length - at > fields.length - i - 1);
     if (control === undefined) return;
     at += 1;
-    values[`${field.name}:control`] = control;
+    values.push([`${field.name}:control`, control]);
   });
   if (uploadAfter === fields.length && isUploadSlot(list[at])) at += 1;
-  return { values, rest: list.slice(at) };
+  return { values: Object.fromEntries(values), rest: list.slice(at) };
 }
 
 function isUploadSlot(value: Json | undefined): boolean {
@@ -181,7 +181,7 @@ export function listValues(node: GraphNode, shape: NodeShape): Json | undefined 
   const list: Json[] = [];
   shape.widgets.forEach((widget, i) => {
     if (i === shape.uploadAfter) list.push("image");
-    const value = node.values[widget.name] ?? widget.default;
+    const value = heldValue(node, widget.name) ?? widget.default;
     if (widget.rows) list.push(...(isList(value) ? value : emptyRows(widget.rows)));
     else list.push(value);
     const control = node.values[`${widget.name}:control`] ?? (widget.control ? "fixed" : undefined);

@@ -1,0 +1,1 @@
+import{l as e,o as t}from"./json.js";import{n}from"./rest.js";async function r(r){let i=r.map(({type:e,inputs:t,widgets_values:n},r)=>({id:r,type:e,inputs:t,widgets_values:n})),a=await n(`/fields`,{method:`POST`,headers:{"Content-Type":`application/json`},body:e({nodes:i})});return t(await a.text()).fields.map(e=>e??void 0)}export{r as fieldsOf};
