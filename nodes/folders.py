@@ -248,25 +248,30 @@ class Folders(Provided):
         The prefix may hold subfolders and %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%,
         %batch_num%. With a context, a job that runs again after a crash finds the file it had written instead of
         writing a second one. `index` numbers the files of one node; `size` is (width, height). What is large gives
-        a function that writes it in place of the bytes.
+        a function that writes it in place of the bytes. Raises NodeError where nothing can be written.
         """
         root = self.root(place)
         parts = segments_of(expand(prefix, index, size))
         folder = inside(root, "/".join(parts[:-1])) if parts[:-1] else root
-        folder.mkdir(parents=True, exist_ok=True)
         inside(root, "/".join(parts))
         claimed = ctx.claimed(index) if ctx else None
-        if claimed and isinstance(data, bytes) and _same(folder / claimed, data):
-            return Saved(claimed, "/".join(parts[:-1]), place)
-        with _temporary(folder, data) as temporary:
-            if claimed and (folder / claimed).is_file() and filecmp.cmp(temporary, folder / claimed, shallow=False):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if claimed and isinstance(data, bytes) and _same(folder / claimed, data):
                 return Saved(claimed, "/".join(parts[:-1]), place)
-            for number in _numbers(folder, parts[-1]):
-                name = f"{parts[-1]}_{number:05}_{suffix}"
-                if ctx:
-                    ctx.claim(index, name)
-                if _publish(temporary, folder / name):
-                    return Saved(name, "/".join(parts[:-1]), place)
+            with _temporary(folder, data) as temporary:
+                if claimed and (folder / claimed).is_file() and filecmp.cmp(temporary, folder / claimed, shallow=False):
+                    return Saved(claimed, "/".join(parts[:-1]), place)
+                for number in _numbers(folder, parts[-1]):
+                    name = f"{parts[-1]}_{number:05}_{suffix}"
+                    if ctx:
+                        ctx.claim(index, name)
+                    if _publish(temporary, folder / name):
+                        return Saved(name, "/".join(parts[:-1]), place)
+        except OSError as error:
+            said = error.strerror or type(error).__name__
+            where = "/".join((place, *parts[:-1]))
+            raise NodeError(f"Nothing can be saved in {where}: {said}. See to that, then run it again.") from error
         raise AssertionError("numbers do not end")
 
 

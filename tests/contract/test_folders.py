@@ -150,12 +150,19 @@ def test_a_failed_write_leaves_nothing(folders: Folders, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        folders.save("x", ".png", b"data")
+    with pytest.raises(NodeError, match=r"^Nothing can be saved in output/kept: No space left on device\. "):
+        folders.save("kept/x", ".png", b"data")
     with pytest.raises(OSError, match="No space left"):
         write_whole(folders.base / "user" / "settings.json", b"{}")
-    assert not list((folders.base / "output").glob("*x*"))
+    assert list((folders.base / "output" / "kept").iterdir()) == []
     assert list((folders.base / "user").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told(folders: Folders) -> None:
+    (folders.base / "output").mkdir(exist_ok=True)
+    (folders.base / "output" / "taken").write_bytes(b"a file")
+    with pytest.raises(NodeError, match=r"^Nothing can be saved in output/taken: "):
+        folders.save("taken/x", ".png", b"data")
 
 
 def test_extra_model_paths_are_read(tmp_path: Path) -> None:
