@@ -14,6 +14,8 @@ from tests.e2e.complaints import Complaints
 from tests.e2e.hands import ask, open_editor
 from tests.e2e.serving import FLAGS, Served, chromium
 
+WAITS_FOR_SEVERAL_RUNS_S = 600
+
 
 def pytest_configure() -> None:
     expect.set_options(timeout=60_000)  # a machine may do much else, and what is there costs no time
@@ -23,6 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(WAITS_FOR_SEVERAL_RUNS_S))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
-RUN_MS = 120_000
+RUN_MS = 200_000
 """How long a run may take. Less than a test may: who waits in vain shall be able to say for what."""
 
 STARTS_WITHIN_MS = 120_000
