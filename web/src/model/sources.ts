@@ -109,6 +109,12 @@ function fromSetter(sent: Sent, scope: Scope, getter: GraphNode, want: Want): So
 
 const firstValue = ({ loose }: GraphNode): Json | undefined => (Array.isArray(loose) ? (loose[0] as Json) : undefined);
 
+/** What the instance has for a widget; what is left of one that it no longer shows does not count, nor is it saved. */
+function shownValue(sent: Sent, scope: Scope, instance: GraphNode, name: string): Json | undefined {
+  const { widgets } = shapeOf(instance, placesIn(sent, scope));
+  return widgets.some((one) => one.name === name) ? instance.values[name] : undefined;
+}
+
 function fromOutside(sent: Sent, scope: Scope, want: Want): Source | undefined {
   if (!scope.up) return undefined;
   const { scope: outer, instance, definition } = scope.up;
@@ -116,7 +122,7 @@ function fromOutside(sent: Sent, scope: Scope, want: Want): Source | undefined {
   if (name === undefined) return undefined;
   const link = linkInto(outer.graph, instance.id, name);
   if (link) return along(sent, outer, link, want);
-  const value = exposedValue(outer, instance, name) ?? instance.values[name];
+  const value = exposedValue(outer, instance, name) ?? shownValue(sent, outer, instance, name);
   return value === undefined || value === null ? undefined : { value };
 }
 
