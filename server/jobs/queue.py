@@ -157,17 +157,18 @@ class Queue:
 
     @property
     def running(self) -> Sequence[Job]:
-        """The jobs that run. One runs until its end is on disk."""
-        return [*(running.job for running in self._running.values()), *self._ending.values()]
+        """The jobs that workers have."""
+        return [running.job for running in self._running.values()]
 
     @property
     def remaining(self) -> int:
         """How many jobs wait or run."""
-        return len(self.pending) + len(self.running)
+        return len(self.pending) + len(self._running) + len(self._ending)
 
     def find(self, id: str) -> Job | None:
-        """The waiting or running job of this id."""
-        return next((job for job in self.running if job.id == id), None) or self._waiting.find(id)
+        """The waiting or running job of this id. It runs until its end is on disk."""
+        runs = (*self.running, *self._ending.values())
+        return next((job for job in runs if job.id == id), None) or self._waiting.find(id)
 
     def progress_of(self, id: str) -> Json | None:
         """The state of the nodes of a job that runs, as `progress_state` says it."""

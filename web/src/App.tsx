@@ -4,7 +4,6 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { Canvas } from "./canvas/Canvas";
 import { Guard } from "./Guard";
 import { useKeyboard } from "./keyboard";
-import { Ask } from "./panels/Ask";
 import { Breadcrumb } from "./panels/Breadcrumb";
 import { BrokenStage } from "./panels/Broken";
 import { Coming } from "./panels/Coming";
@@ -84,7 +83,6 @@ export function App() {
         <Suspense fallback={<ComingSoon />}>
           <Soon />
         </Suspense>
-        <Ask />
         <Overlays />
       </ReactFlowProvider>
     </Tooltip.Provider>

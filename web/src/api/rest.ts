@@ -178,6 +178,13 @@ export async function getHistoryEntry(id: string): Promise<HistoryEntry | undefi
   return entry && readEntry([id, entry]);
 }
 
+/** Whether the job still waits or runs, if it does so for longer than this. */
+export async function stillRuns(id: string, seconds: number): Promise<boolean> {
+  const reply = await fetch(`/api/jobs/${encodeURIComponent(id)}?wait=${seconds}`);
+  const job = reply.ok ? ((await reply.json()) as JsonObject) : {};
+  return job.status === "pending" || job.status === "in_progress";
+}
+
 function readEntry([id, entry]: [string, JsonObject]): HistoryEntry {
   const prompt = (Array.isArray(entry.prompt) ? entry.prompt : []) as readonly Json[];
   return {

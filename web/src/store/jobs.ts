@@ -13,6 +13,7 @@ import { report } from "./ui";
 /* The jobs of this window: how it knows of them, and how it learns what became of them while it did not hear. */
 
 const CLIENT = "sfumato.client";
+const LONGEST_WRITE_S = 10;
 
 /** The name under which the server knows this window; a reload keeps it, another window has its own. */
 export function clientId(): string {
@@ -91,7 +92,7 @@ async function catchUp(): Promise<void> {
     // Those that have ended since were told of; those that came since were not asked for.
     for (const job of open().filter((one) => known.has(one.id))) {
       if (running.has(job.id)) markRunning(job);
-      else if (!queued.has(job.id)) settle(job, await rest.getHistoryEntry(job.id));
+      else if (!queued.has(job.id)) await settle(job);
     }
   } catch (error) {
     report(error);
@@ -105,7 +106,10 @@ function markRunning({ id }: Job): void {
 }
 
 /** Tells of a job that has ended as if we had seen it. One that left no trace was taken out of the queue. */
-function settle(job: Job, entry: rest.HistoryEntry | undefined): void {
+async function settle(job: Job): Promise<void> {
+  // What has just ended is nowhere until its end is on disk.
+  if (await rest.stillRuns(job.id, LONGEST_WRITE_S)) return markRunning(job);
+  const entry = await rest.getHistoryEntry(job.id);
   if (useExec.getState().jobs[job.id]?.endedAt) return;
   showOutputs(job, entry);
   for (const [type, data] of entry?.status.messages ?? []) if (type !== "execution_start") tell(job, type, data);
